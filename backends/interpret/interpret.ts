@@ -1,0 +1,203 @@
+/**
+ * @file Runs a Plan of tile kernels on the CPU, point by point, in f64: what pass and schedule tests compare with the
+ * reference before any device. Schedules do not matter here, except that slices are honoured.
+ */
+import type { AxisExtent } from "../../src/ir/expr.ts";
+import type { Stage } from "../../src/ir/graph.ts";
+import type { Plan, PlanValue } from "../../src/ir/plan.ts";
+import { compileExpr, type ExprEnv } from "../../src/ir/scalar.ts";
+import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
+
+/** What a call brings: logical row-major arrays by plan value name kind. */
+export interface InterpretInput {
+  readonly requests: number;
+  readonly candidates: number;
+  /** The request of each candidate. */
+  readonly request: ArrayLike<number>;
+  /** Features, batched and row-major. */
+  feature(name: string): ArrayLike<number>;
+  /** A parameter's elements, row-major. */
+  param(path: string): ArrayLike<number>;
+}
+
+/** Every plan value's contents after a run, logical row-major (padding stripped). */
+export type InterpretResult = ReadonlyMap<number, Float64Array>;
+
+export function interpret(plan: Plan, input: InterpretInput): InterpretResult {
+  return new Interpreter(plan, input).run();
+}
+
+class Interpreter {
+  private readonly memory: Float64Array[] = [];
+  private readonly plan: Plan;
+  private readonly input: InterpretInput;
+
+  constructor(plan: Plan, input: InterpretInput) {
+    this.plan = plan;
+    this.input = input;
+  }
+
+  run(): InterpretResult {
+    for (const v of this.plan.values) this.memory[v.id] = this.initial(v);
+    for (const stage of ["load", "user", "item"] as const) {
+      for (const kernel of this.plan.kernels[stage]) this.launch(kernel, stage);
+    }
+    return new Map(this.plan.values.map((v) => [v.id, this.memory[v.id]]));
+  }
+
+  private size(extent: number | "R" | "N"): number {
+    return extent === "R" ? this.input.requests : extent === "N" ? this.input.candidates : extent;
+  }
+
+  private shape(v: PlanValue): number[] {
+    return v.shape.map((s) => this.size(s));
+  }
+
+  private initial(v: PlanValue): Float64Array {
+    const { home } = v;
+    switch (home.kind) {
+      case "param":
+        return Float64Array.from(this.input.param(home.path));
+      case "constant":
+        return Float64Array.from(home.values);
+      case "input":
+        // Rows of a large table are numbered by their ids here: no table is too large.
+        return Float64Array.from(this.input.feature(home.feature));
+      case "rows":
+        return Float64Array.from(this.input.param(home.path));
+      case "slots":
+        return Float64Array.from({ length: this.input.requests }, (_, r) => r);
+      case "request":
+        return Float64Array.from(this.input.request);
+      case "kept":
+        if (home.feature) return Float64Array.from(this.input.feature(home.feature));
+        break;
+    }
+    return new Float64Array(this.shape(v).reduce((p, s) => p * s, 1)).fill(Number.NaN);
+  }
+
+  private launch(kernel: TileKernel, stage: Stage): void {
+    const rows = stage === "item" ? this.input.candidates : stage === "user" ? this.input.requests : 1;
+    const extent = (e: AxisExtent): number => (typeof e === "number" ? e : e.times * rows);
+    const point = new Map<string, number>();
+    const tiles = new Map<string, number>();
+    const env: ExprEnv = {
+      axis: (name) => point.get(name) ?? this.missing(`axis ${name}`),
+      tile: (name) => tiles.get(name) ?? this.missing(`tile ${name}`),
+      load: (source, index) => this.memory[source][this.offset(source, index)],
+    };
+    const sizes = new Map(kernel.inner.map((a) => [a.name, a.extent]));
+    const steps = kernel.body.map((s) => this.compile(s, env, point, tiles, sizes));
+    const ranges = kernel.slicing?.ranges ?? [{ from: 0, to: Number.POSITIVE_INFINITY }];
+    for (const range of ranges) {
+      const visit = (at: number): void => {
+        if (at === kernel.grid.length) {
+          for (const step of steps) step();
+          return;
+        }
+        const axis = kernel.grid[at];
+        const sliced = kernel.slicing?.axis === axis.name;
+        const end = Math.min(extent(axis.extent), sliced ? range.to : Number.POSITIVE_INFINITY);
+        for (let i = sliced ? range.from : 0; i < end; i++) {
+          point.set(axis.name, i);
+          visit(at + 1);
+        }
+      };
+      visit(0);
+    }
+  }
+
+  private missing(what: string): never {
+    throw new Error(`internal: ${what} has no value at this point`);
+  }
+
+  private offset(source: number, index: readonly number[]): number {
+    const v = this.plan.values[source];
+    let flat = 0;
+    v.shape.forEach((s, i) => {
+      const size = v.home.kind === "rows" && i === 0 ? Number.POSITIVE_INFINITY : this.size(s);
+      if (!(index[i] >= 0 && index[i] < size))
+        throw new Error(`internal: ${v.name}[${index.join(", ")}] is outside its shape`);
+      flat = flat * (size === Number.POSITIVE_INFINITY ? 1 : size) + index[i];
+    });
+    return flat;
+  }
+
+  private compile(
+    s: TileStmt,
+    env: ExprEnv,
+    point: Map<string, number>,
+    tiles: Map<string, number>,
+    sizes: ReadonlyMap<string, number>,
+  ): () => void {
+    const loop = (over: readonly string[], body: () => void, at = 0): void => {
+      if (at === over.length) {
+        body();
+        return;
+      }
+      const size = sizes.get(over[at]) ?? this.missing(`inner axis ${over[at]}`);
+      for (let i = 0; i < size; i++) {
+        point.set(over[at], i);
+        loop(over, body, at + 1);
+      }
+    };
+    switch (s.kind) {
+      case "let": {
+        const value = compileExpr(s.value);
+        return () => tiles.set(s.out, value(env));
+      }
+      case "reduce": {
+        const value = compileExpr(s.value);
+        const start =
+          s.fn === "sum" ? 0 : s.fn === "max" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+        const combine =
+          s.fn === "sum" ? (a: number, b: number) => a + b : s.fn === "max" ? Math.max : Math.min;
+        return () => {
+          let total = start;
+          loop(s.over, () => {
+            total = combine(total, value(env));
+          });
+          tiles.set(s.out, total);
+        };
+      }
+      case "moments": {
+        const value = compileExpr(s.value);
+        return () => {
+          const seen: number[] = [];
+          loop(s.over, () => seen.push(value(env)));
+          const mean = seen.reduce((a, b) => a + b, 0) / seen.length;
+          tiles.set(s.mean, mean);
+          tiles.set(
+            s.m2,
+            seen.reduce((m2, x) => m2 + (x - mean) ** 2, 0),
+          );
+        };
+      }
+      case "dot": {
+        const a = compileExpr(s.a);
+        const b = compileExpr(s.b);
+        return () => {
+          let total = 0;
+          loop([s.k], () => {
+            total += a(env) * b(env);
+          });
+          tiles.set(s.out, total);
+        };
+      }
+      case "store": {
+        const value = compileExpr(s.value);
+        const index = s.index.map((i) => compileExpr(i));
+        const target = this.memory[s.target];
+        return () =>
+          loop(s.over, () => {
+            target[
+              this.offset(
+                s.target,
+                index.map((i) => i(env)),
+              )
+            ] = value(env);
+          });
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * @file fuse: a Graph becomes a Plan of tile kernels. Each kernel is a contraction, a reduction, a norm or a gather; it reads
+ * stored values through whatever views, gathers and element-wise ops lie between (its prologue) and carries on
+ * through the element-wise ops that follow (its epilogue) before it stores. No kernel only moves data.
+ */
+import type { Graph } from "../src/ir/graph.ts";
+import type { Plan } from "../src/ir/plan.ts";
+import type { TileKernel } from "../src/ir/tile.ts";
+import { groupNodes } from "./fusion/groups.ts";
+import { buildKernel } from "./fusion/kernel.ts";
+import { Names } from "./fusion/names.ts";
+import { prepare } from "./fusion/prepare.ts";
+import { ValueTable } from "./fusion/values.ts";
+import { definePass } from "./pass.ts";
+import { isSource } from "./restrict.ts";
+
+export interface Fused {
+  /** The Graph whose nodes the kernels compute; `PlanValue.node` points into it. */
+  readonly graph: Graph;
+  readonly plan: Plan;
+}
+
+export const fuse = definePass<Graph, Fused>({
+  name: "fuse",
+  summary:
+    "groups ops into kernels: an anchor, what it reads through, and what follows it element by element",
+  run(input, { profile }) {
+    const graph = prepare(input, profile.limits.storageBuffers);
+    const { groups, stored } = groupNodes(graph, profile.limits.storageBuffers);
+    const kept = new Set<number>();
+    for (const node of graph.nodes) {
+      if (node.op.kind !== "by_request") continue;
+      const [read] = node.inputs;
+      if (!isSource(graph.nodes[read.id].op)) kept.add(read.id);
+    }
+    const outputs = new Map<number, string>();
+    for (const o of graph.outputs) {
+      outputs.set(o.value.id, o.name);
+      if (o.logit) outputs.set(o.logit.id, `${o.name}#logit`);
+    }
+    const values = new ValueTable(graph, profile, kept, outputs);
+    const names = new Names();
+    const kernels: TileKernel[] = groups.map((group) => buildKernel(group, { graph, values, stored, names }));
+    const of = (stage: "load" | "user" | "item"): TileKernel[] => kernels.filter((k) => k.stage === stage);
+    const plan: Plan = {
+      format: 1,
+      name: graph.name,
+      profile,
+      values: values.values,
+      kernels: { load: of("load"), user: of("user"), item: of("item") },
+      arenas: (["load", "user", "item"] as const).map((stage) => ({ stage, units: values.temps[stage] })),
+      params: graph.params,
+      features: graph.features,
+      outputs: graph.outputs.flatMap((o) => {
+        const rows = [{ task: o.name, shape: o.shape, value: values.of(graph.nodes[o.value.id], "item").id }];
+        if (o.logit)
+          rows.push({
+            task: `${o.name}#logit`,
+            shape: o.shape,
+            value: values.of(graph.nodes[o.logit.id], "item").id,
+          });
+        return rows;
+      }),
+      serve: graph.serve,
+    };
+    return { graph, plan };
+  },
+});

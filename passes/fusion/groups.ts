@@ -1,0 +1,186 @@
+/**
+ * @file Which values are stored and which kernel computes what. A *group* is an anchor (a contraction, a reduction, a norm)
+ * with the element-wise ops that follow it, or an element-wise op alone; everything else is computed where it is read.
+ */
+import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
+import { scalarFns } from "../../src/ir/scalar.ts";
+import { isSource } from "../restrict.ts";
+import { readersOf } from "../rewrite.ts";
+
+export interface Group {
+  /** Absent: `root` is element-wise and is computed from stored values alone. */
+  readonly anchor?: number;
+  /** From the anchor (or the root alone) to the root; each reads the one before. */
+  readonly chain: readonly number[];
+  readonly root: number;
+}
+
+export interface Grouping {
+  /** In an order in which each group finds its operands stored. */
+  readonly groups: readonly Group[];
+  /** Values in memory: roots, and members of a chain that something else reads. */
+  readonly stored: ReadonlySet<number>;
+}
+
+/** Above this cost (see `ScalarInfo.flops`) an element is not computed more than once. */
+const RECOMPUTE_LIMIT = 8;
+
+/** A product of factors that share no summed axis is element-wise. */
+export function isAnchor(node: Node): boolean {
+  const { op } = node;
+  switch (op.kind) {
+    case "einsum":
+      return op.operands.flat().some((l) => !op.out.includes(l));
+    case "reduce":
+    case "normalize":
+    case "softmax":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Groups the Graph's nodes into kernels that each touch at most `storageBuffers` values. */
+export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
+  const { nodes } = graph;
+  const readers = readersOf(graph);
+  const external = new Set<number>();
+  for (const o of graph.outputs) {
+    external.add(o.value.id);
+    if (o.logit) external.add(o.logit.id);
+  }
+  for (const node of nodes) {
+    // What one program leaves for another lies in memory between them.
+    for (const input of node.inputs) {
+      const from = nodes[input.id];
+      if (!isSource(from.op) && from.op.kind !== "by_request" && from.program !== node.program)
+        external.add(input.id);
+      if (node.op.kind === "by_request" && !isSource(from.op)) external.add(input.id);
+    }
+  }
+
+  const chains = new Map<number, number[]>();
+  const claimed = new Set<number>();
+  const isPlain = (o: Operand): boolean => o.map === undefined;
+  for (let id = nodes.length - 1; id >= 0; id--) {
+    const anchor = nodes[id];
+    if (!isAnchor(anchor)) continue;
+    const chain = [id];
+    for (let at = anchor; ; ) {
+      const next = nextInChain(
+        at,
+        readers[at.id].map((r) => r.node),
+      );
+      if (!next || claimed.has(next.id)) break;
+      if (!next.inputs.every((o) => o.id !== at.id || isPlain(o))) break;
+      chain.push(next.id);
+      claimed.add(next.id);
+      at = next;
+    }
+    chains.set(id, chain);
+  }
+
+  const stored = new Set<number>();
+  for (const [, chain] of chains) {
+    stored.add(chain[chain.length - 1]);
+    for (const id of chain) if (external.has(id)) stored.add(id);
+  }
+  for (const id of external) if (!isSource(nodes[id].op)) stored.add(id);
+  storeTheCostly(graph, readers, stored, claimed);
+
+  const groups: Group[] = [...chains].map(([anchor, chain]) => ({
+    anchor,
+    chain,
+    root: chain[chain.length - 1],
+  }));
+  const inChain = new Set([...chains.values()].flat());
+  for (const id of stored) if (!inChain.has(id)) groups.push({ chain: [id], root: id });
+  // Groups that storing adds are bounded in their turn.
+  for (const group of groups) {
+    for (const id of boundLeaves(graph, group, stored, storageBuffers)) {
+      stored.add(id);
+      groups.push({ chain: [id], root: id });
+    }
+  }
+  groups.sort((a, b) => a.root - b.root);
+  return { groups, stored };
+}
+
+/** The one element-wise op that alone reads `at`, of the same shape and program. */
+function nextInChain(at: Node, readers: readonly Node[]): Node | undefined {
+  const next = readers[0];
+  if (!next || readers.some((r) => r.id !== next.id)) return undefined;
+  if (next.op.kind !== "pointwise" || next.program !== at.program) return undefined;
+  const same =
+    next.type.shape.length === at.type.shape.length &&
+    next.type.shape.every((s, i) => s === at.type.shape[i]);
+  return same ? next : undefined;
+}
+
+/** Stores element-wise values that would be computed too often: read by several kernels, or along a product's tiles. */
+function storeTheCostly(
+  graph: Graph,
+  readers: readonly (readonly { readonly node: Node }[])[],
+  stored: Set<number>,
+  claimed: ReadonlySet<number>,
+): void {
+  const cost = new Float64Array(graph.nodes.length);
+  for (const node of graph.nodes) {
+    if (isSource(node.op) || isAnchor(node)) continue;
+    const own = node.op.kind === "pointwise" ? scalarFns[node.op.fn].flops : 0;
+    cost[node.id] = own + node.inputs.reduce((sum, o) => sum + (stored.has(o.id) ? 0 : cost[o.id]), 0);
+    if (claimed.has(node.id) || stored.has(node.id) || cost[node.id] < RECOMPUTE_LIMIT) continue;
+    const used = readers[node.id];
+    const repeated = used.length > 1 || used.some((r) => r.node.op.kind === "einsum" && isAnchor(r.node));
+    if (repeated) {
+      stored.add(node.id);
+      cost[node.id] = 0;
+    }
+  }
+}
+
+/** Values to store so that the group's kernel binds at most `most` values: the largest parts of its prologue that fit one. */
+function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, most: number): number[] {
+  const added = new Set<number>();
+  const leavesOf = (id: number, into: Set<number>): Set<number> => {
+    const node = graph.nodes[id];
+    for (const o of node.inputs) {
+      const from = graph.nodes[o.id];
+      if (group.chain.includes(o.id)) leavesOf(o.id, into);
+      else if (
+        stored.has(o.id) ||
+        added.has(o.id) ||
+        from.op.kind === "param" ||
+        from.op.kind === "feature" ||
+        from.op.kind === "data"
+      )
+        into.add(o.id);
+      else {
+        if (from.op.kind === "by_request") into.add(-1);
+        leavesOf(o.id, into);
+      }
+    }
+    return into;
+  };
+  const inlineOf = (id: number, into: Set<number>): Set<number> => {
+    for (const o of graph.nodes[id].inputs) {
+      const from = graph.nodes[o.id];
+      if (stored.has(o.id) || added.has(o.id) || isSource(from.op) || into.has(o.id)) continue;
+      if (!group.chain.includes(o.id) && from.op.kind !== "by_request") into.add(o.id);
+      inlineOf(o.id, into);
+    }
+    return into;
+  };
+  const outputs = group.chain.filter((id) => stored.has(id)).length;
+  for (;;) {
+    const total = leavesOf(group.root, new Set()).size + outputs;
+    if (total <= most) return [...added];
+    let best: { id: number; leaves: number } | undefined;
+    for (const id of inlineOf(group.root, new Set())) {
+      const leaves = leavesOf(id, new Set()).size;
+      if (leaves >= 2 && leaves < most && leaves > (best?.leaves ?? 1)) best = { id, leaves };
+    }
+    if (!best) return [...added];
+    added.add(best.id);
+  }
+}

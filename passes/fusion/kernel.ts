@@ -1,0 +1,561 @@
+/**
+ * @file From a group to a tile kernel: the anchor becomes reductions or a dot, what it reads becomes one expression of
+ * loads from stored values (the prologue), the chain behind it an expression of its tile (the epilogue).
+ */
+import {
+  type AxisExtent,
+  add,
+  apply,
+  axis,
+  div,
+  type Expr,
+  type Extent,
+  floordiv,
+  int,
+  load,
+  lt,
+  mod,
+  mul,
+  ne,
+  num,
+  sub,
+  substitute,
+  tile,
+  where,
+} from "../../src/ir/expr.ts";
+import type { Graph, Node, Op, Operand, Stage } from "../../src/ir/graph.ts";
+import { type ElementOf, REQUEST } from "../../src/ir/ops/def.ts";
+import { opDef } from "../../src/ir/ops/index.ts";
+import { simplify } from "../../src/ir/simplify.ts";
+import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { isSource } from "../restrict.ts";
+import { type Group, isAnchor } from "./groups.ts";
+import { axisNames, innerNames, type Names } from "./names.ts";
+import type { ValueTable } from "./values.ts";
+
+/** A row that is all −∞ after masking has nothing visible; devices hold −∞ as the lowest finite number. */
+const NOTHING_VISIBLE = -3e38;
+
+export interface FusionContext {
+  readonly graph: Graph;
+  readonly values: ValueTable;
+  readonly stored: ReadonlySet<number>;
+  readonly names: Names;
+}
+
+export function buildKernel(group: Group, context: FusionContext): TileKernel {
+  return new KernelBuilder(group, context).build();
+}
+
+class KernelBuilder {
+  private readonly group: Group;
+  private readonly context: FusionContext;
+  private readonly root: Node;
+  private readonly stage: Stage;
+  private readonly grid: GridAxis[] = [];
+  private readonly inner: InnerAxis[] = [];
+  private readonly body: TileStmt[] = [];
+  private readonly inlined = new Set<number>();
+
+  constructor(group: Group, context: FusionContext) {
+    this.group = group;
+    this.context = context;
+    this.root = context.graph.nodes[group.root];
+    this.stage = this.root.program ?? "load";
+  }
+
+  build(): TileKernel {
+    const { anchor } = this.group;
+    const node = anchor === undefined ? undefined : this.context.graph.nodes[anchor];
+    if (!node) this.elementWise();
+    else if (node.op.kind === "einsum") this.contraction(node, node.op);
+    else if (node.op.kind === "reduce") this.reduction(node, node.op);
+    else if (node.op.kind === "normalize") this.norm(node, node.op);
+    else if (node.op.kind === "softmax") this.softmax(node, node.op);
+    else throw new Error(`internal: ${node.op.kind} is no anchor`);
+    return this.finish();
+  }
+
+  // ------------------------------------------------------------------------------------------------ anchors
+
+  private elementWise(): void {
+    const index = this.gridOf(this.root.type.shape, axisNames(this.root.type.shape));
+    this.stores(index, [], this.element(this.root, index));
+  }
+
+  private contraction(node: Node, op: Extract<Op, { kind: "einsum" }>): void {
+    const sizes = this.labelSizes(node, op);
+    const roles = dotRoles(node, op, sizes, this.context.graph);
+    if (!roles) {
+      this.summedProduct(node, op, sizes);
+      return;
+    }
+    const names = axisNames(node.type.shape);
+    const nameOf = (label: number): string => names[op.out.indexOf(label)];
+    const at = new Map<number, Expr>();
+    for (const label of roles.batch) at.set(label, this.addGrid(nameOf(label), sizes.get(label) ?? 1));
+    const n = this.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
+    const m = this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
+    const k = innerNames(1, [...names, "m", "c"])[0];
+    const extent = roles.k.reduce((p, l) => p * (sizes.get(l) as number), 1);
+    this.inner.push({ name: k, extent, step: 1 });
+    split(axis(k, extent), roles.k, sizes, at);
+    const read = (which: number): Expr =>
+      this.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
+    const factors = { a: simplify(read(roles.a)), b: simplify(read(1 - roles.a)) };
+    this.body.push({ kind: "dot", out: "acc", m, n, k, ...factors });
+    this.epilogue(
+      node,
+      op.out.map((l) => at.get(l) ?? int(0)),
+      [],
+      tile("acc", "num"),
+    );
+  }
+
+  /** A contraction too thin for a matrix product: one sum per element of the result. */
+  private summedProduct(
+    node: Node,
+    op: Extract<Op, { kind: "einsum" }>,
+    sizes: ReadonlyMap<number, Extent>,
+  ): void {
+    const names = axisNames(node.type.shape);
+    const index = this.gridOf(node.type.shape, names);
+    const summed = [...new Set(op.operands.flat())].filter((l) => !op.out.includes(l));
+    const inner = innerNames(summed.length, names);
+    const at = new Map<number, Expr>(op.out.map((l, i) => [l, index[i]]));
+    summed.forEach((l, i) => {
+      at.set(l, this.addInner(inner[i], sizes.get(l) as number));
+    });
+    const factors = node.inputs.map((_, k) =>
+      this.operand(node, k)(op.operands[k].map((l) => at.get(l) ?? int(0))),
+    );
+    const value = simplify(factors.reduce((a, b) => mul(a, b)));
+    this.body.push({ kind: "reduce", fn: "sum", out: "acc", over: inner, value });
+    this.epilogue(node, index, [], tile("acc", "num"));
+  }
+
+  private reduction(node: Node, op: Extract<Op, { kind: "reduce" }>): void {
+    const input = this.seen(node.inputs[0]);
+    const names = axisNames(node.type.shape);
+    const index = this.gridOf(node.type.shape, names);
+    const inner = innerNames(op.axes.length, names);
+    const full: Expr[] = [];
+    let kept = 0;
+    let count = 1;
+    input.forEach((extent, i) => {
+      const position = op.axes.indexOf(i);
+      if (position < 0) {
+        full.push(index[kept++]);
+      } else {
+        if (op.keep) kept++;
+        full.push(this.addInner(inner[position], extent as number));
+        count *= extent as number;
+      }
+    });
+    const fn = op.fn === "mean" ? "sum" : op.fn;
+    this.body.push({
+      kind: "reduce",
+      fn,
+      out: "acc",
+      over: inner,
+      value: simplify(this.operand(node, 0)(full)),
+    });
+    const total = tile("acc", node.type.dtype);
+    this.epilogue(node, index, [], op.fn === "mean" ? div(total, num(count)) : total);
+  }
+
+  private norm(node: Node, op: Extract<Op, { kind: "normalize" }>): void {
+    const { shape } = node.type;
+    const names = axisNames(shape);
+    const size = shape[shape.length - 1] as number;
+    const index = this.gridOf(shape.slice(0, -1), names.slice(0, -1));
+    const d = names[names.length - 1];
+    index.push(this.addInner(d, size));
+    const x = simplify(this.operand(node, 0)(index));
+    let value: Expr;
+    if (op.norm === "layer") {
+      this.body.push({ kind: "moments", mean: "mean", m2: "m2", over: [d], value: x });
+      const variance = div(tile("m2", "num"), num(size));
+      value = mul(sub(x, tile("mean", "num")), apply("rsqrt", add(variance, num(op.eps))));
+    } else {
+      this.body.push({ kind: "reduce", fn: "sum", out: "squares", over: [d], value: mul(x, x) });
+      const squares = tile("squares", "num");
+      const scale = op.norm === "rms" ? div(squares, num(size)) : squares;
+      value = mul(x, apply("rsqrt", add(scale, num(op.eps))));
+    }
+    this.epilogue(node, index, [d], value);
+  }
+
+  private softmax(node: Node, op: Extract<Op, { kind: "softmax" }>): void {
+    const { shape } = node.type;
+    const names = axisNames(shape);
+    const along = names[op.axis];
+    const outer = shape.flatMap((s, i) => (i === op.axis ? [] : [{ s, name: names[i] }]));
+    const index = this.gridOf(
+      outer.map((o) => o.s),
+      outer.map((o) => o.name),
+    );
+    index.splice(op.axis, 0, this.addInner(along, shape[op.axis] as number));
+    const x = simplify(this.operand(node, 0)(index));
+    const highest = tile("highest", "num");
+    const empty = lt(highest, num(NOTHING_VISIBLE));
+    const weight = where(empty, num(0), apply("exp", sub(x, highest)));
+    this.body.push({ kind: "reduce", fn: "max", out: "highest", over: [along], value: x });
+    this.body.push({ kind: "reduce", fn: "sum", out: "total", over: [along], value: weight });
+    this.epilogue(node, index, [along], where(empty, num(0), div(weight, tile("total", "num"))));
+  }
+
+  // -------------------------------------------------------------------------------------------------- chain
+
+  /** Follows the chain behind the anchor and stores its root, and every member that something else reads. */
+  private epilogue(anchor: Node, index: readonly Expr[], over: readonly string[], value: Expr): void {
+    const at: Expr[] = [...index];
+    const { chain } = this.group;
+    let current = value;
+    chain.forEach((id, i) => {
+      const node = this.context.graph.nodes[id];
+      if (node !== anchor) {
+        const before = chain[i - 1];
+        current = this.elementOf(node, at, (k, where_) => {
+          const operand = node.inputs[k];
+          return operand.id === before ? current : this.read(operand)(where_);
+        });
+        this.inlined.add(id);
+      }
+      if (!this.context.stored.has(id)) return;
+      if (id !== this.root.id) {
+        // Name the intermediate so that it is computed once and stored on the way.
+        if (over.length === 0) {
+          const name = `at_${this.body.length}`;
+          this.body.push({ kind: "let", out: name, value: simplify(current) });
+          current = tile(name, node.type.dtype);
+        }
+      }
+      this.store(node, at, over, current);
+    });
+  }
+
+  private stores(index: readonly Expr[], over: readonly string[], value: Expr): void {
+    this.store(this.root, index, over, value);
+  }
+
+  private store(node: Node, index: readonly Expr[], over: readonly string[], value: Expr): void {
+    const { values } = this.context;
+    const target = values.of(node, this.stage);
+    const where_ = values.isKept(node) && this.stage === "user" ? this.slotted("user", index) : index;
+    const stored = node.type.dtype === "bool" ? apply("to_i32", value) : value;
+    this.body.push({
+      kind: "store",
+      target: target.id,
+      over,
+      index: where_.map(simplify),
+      value: simplify(stored),
+    });
+  }
+
+  private slotted(stage: "user" | "item", index: readonly Expr[]): Expr[] {
+    return [load(this.context.values.slots(stage).id, [index[0]], "i32"), ...index.slice(1)];
+  }
+
+  // --------------------------------------------------------------------------------------------- expressions
+
+  private operand(node: Node, k: number): (index: readonly Expr[]) => Expr {
+    return this.read(node.inputs[k]);
+  }
+
+  private seen(operand: Operand): readonly Extent[] {
+    return operand.map?.out ?? this.context.graph.nodes[operand.id].type.shape;
+  }
+
+  private read(operand: Operand): (index: readonly Expr[]) => Expr {
+    const { map } = operand;
+    const node = this.context.graph.nodes[operand.id];
+    if (!map) return (index) => this.element(node, index);
+    return (index) => {
+      const at = new Map(index.map((e, i) => [`i${i}`, e]));
+      return this.element(
+        node,
+        map.index.map((e) => simplify(substitute(e, at))),
+      );
+    };
+  }
+
+  /** The element of a value: loaded where it is stored, computed where it is not. */
+  private element(node: Node, index: readonly Expr[]): Expr {
+    const { op } = node;
+    if (node !== this.root && this.context.stored.has(node.id)) return this.loaded(node, index);
+    if (op.kind === "param" || op.kind === "feature" || op.kind === "data") return this.loaded(node, index);
+    this.inlined.add(node.id);
+    if (op.kind === "by_request") return this.gathered(node, index);
+    if (op.kind === "lookup") return this.lookedUp(node, index);
+    if (op.kind === "einsum") {
+      const at = new Map(op.out.map((l, i) => [l, index[i]]));
+      const factors = node.inputs.map((o, k) => this.read(o)(op.operands[k].map((l) => at.get(l) ?? int(0))));
+      return factors.reduce((a, b) => mul(a, b));
+    }
+    if (isAnchor(node)) throw new Error(`internal: ${op.kind} %${node.id} is read before it is stored`);
+    return this.elementOf(node, index, (k, where_) => this.read(node.inputs[k])(where_));
+  }
+
+  private elementOf(node: Node, index: readonly Expr[], operand: ElementOf): Expr {
+    const def = opDef(node.op.kind);
+    if (!def.element) throw new Error(`internal: ${node.op.kind} has no scalar form`);
+    const types = node.inputs.map((o) => ({
+      shape: this.seen(o),
+      dtype: this.context.graph.nodes[o.id].type.dtype,
+    }));
+    return def.element(node, index, operand, types);
+  }
+
+  private loaded(node: Node, index: readonly Expr[]): Expr {
+    const { values } = this.context;
+    const value = values.of(node, this.stage);
+    const slotted = values.isKept(node) && node.program === "user" && this.stage === "user";
+    const at = slotted ? this.slotted("user", index) : index;
+    return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);
+  }
+
+  /** `by_request`: what the user program kept, at the slot of the candidate's request. */
+  private gathered(node: Node, index: readonly Expr[]): Expr {
+    const source = this.context.graph.nodes[node.inputs[0].id];
+    const value = this.context.values.of(source, "item");
+    return typed(
+      load(value.id, this.slotted("item", index), value.element === "f32" ? "num" : "i32"),
+      source,
+    );
+  }
+
+  /** A lookup reads the table, or the rows that the host gathered where no binding holds the table. */
+  private lookedUp(node: Node, index: readonly Expr[]): Expr {
+    const { graph, values } = this.context;
+    const [tableRead, idRead] = node.inputs;
+    const table = graph.nodes[tableRead.id];
+    if (!values.isTooLarge(table))
+      return this.elementOf(node, index, (k, where_) => this.read(node.inputs[k])(where_));
+    const feature = graph.nodes[idRead.id];
+    if (feature.op.kind !== "feature") {
+      throw new Error(
+        `internal: the table ${table.path} is above one binding and its index is computed on the device`,
+      );
+    }
+    const { rows, ids } = values.gatheredRows(table, feature);
+    return this.elementOf(node, index, (k, where_) => {
+      const { map } = node.inputs[k];
+      const at = new Map(where_.map((e, i) => [`i${i}`, e]));
+      const own = map ? map.index.map((e) => simplify(substitute(e, at))) : where_;
+      return k === 0 ? load(rows.id, own, "num") : load(ids.id, own, "i32");
+    });
+  }
+
+  // --------------------------------------------------------------------------------------------------- axes
+
+  private addGrid(name: string, extent: AxisExtent | Extent): Expr {
+    const size: AxisExtent = extent === "R" || extent === "N" ? { of: extent, times: 1 } : extent;
+    this.grid.push({ name, extent: size, tile: 1 });
+    return axis(name, size);
+  }
+
+  private addInner(name: string, extent: number): Expr {
+    this.inner.push({ name, extent, step: 1 });
+    return axis(name, extent);
+  }
+
+  private gridOf(shape: readonly Extent[], names: readonly string[]): Expr[] {
+    return shape.map((s, i) => this.addGrid(names[i], s));
+  }
+
+  /** One grid axis for several labels, row-major. Its batch label, if any, comes first. */
+  private flatten(
+    labels: readonly number[],
+    sizes: ReadonlyMap<number, Extent>,
+    name: string,
+    at: Map<number, Expr>,
+  ): string {
+    const batch = labels.filter((l) => typeof sizes.get(l) !== "number");
+    const ordered = [...batch, ...labels.filter((l) => !batch.includes(l))];
+    const times = ordered.reduce((p, l) => {
+      const s = sizes.get(l);
+      return typeof s === "number" ? p * s : p;
+    }, 1);
+    const of = batch.length > 0 ? (sizes.get(batch[0]) as "R" | "N") : undefined;
+    const extent: AxisExtent = of ? { of, times } : times;
+    this.grid.push({ name, extent, tile: 1 });
+    split(axis(name, extent), ordered, sizes, at);
+    return name;
+  }
+
+  private labelSizes(node: Node, op: Extract<Op, { kind: "einsum" }>): Map<number, Extent> {
+    const sizes = new Map<number, Extent>();
+    op.operands.forEach((labels, k) => {
+      const shape = this.seen(node.inputs[k]);
+      labels.forEach((l, i) => {
+        sizes.set(l, shape[i]);
+      });
+    });
+    return sizes;
+  }
+
+  // ------------------------------------------------------------------------------------------------- finish
+
+  private finish(): TileKernel {
+    const { graph, values } = this.context;
+    const buffers = buffersOf(this.body);
+    const members = [
+      ...this.group.chain,
+      ...[...this.inlined].filter((id) => !this.group.chain.includes(id)),
+    ];
+    const flops = members.reduce((sum, id) => {
+      const node = graph.nodes[id];
+      if (isSource(node.op) || (this.context.stored.has(id) && !this.group.chain.includes(id))) return sum;
+      const types = node.inputs.map((o) => ({ shape: this.seen(o), dtype: graph.nodes[o.id].type.dtype }));
+      return sum + opDef(node.op.kind).flops(node.op, types, node.type, { R: 1, N: 1 });
+    }, 0);
+    let fixed = 0;
+    let perRow = 0;
+    for (const b of buffers) {
+      const v = values.values[b.value];
+      if (
+        v.home.kind === "param" &&
+        graph.params.some((p) => p.table && v.home.kind === "param" && p.path === v.home.path)
+      )
+        continue;
+      if (typeof v.shape[0] === "number" || v.shape.length === 0) fixed += v.unit * 4;
+      else perRow += v.unit * 4;
+    }
+    return {
+      name: this.context.names.unique(this.kernelName()),
+      stage: this.stage,
+      grid: this.grid,
+      inner: this.inner,
+      body: this.body,
+      buffers,
+      lowering: { kind: "element", threads: 1, vector: 1 },
+      about: {
+        fused: this.fusedLines(),
+        flops,
+        bytes: { fixed, perRow },
+        ...(this.root.origin ? { origin: this.root.origin } : {}),
+      },
+      roots: this.group.chain.filter((id) => this.context.stored.has(id)),
+    };
+  }
+
+  private kernelName(): string {
+    const { anchor } = this.group;
+    const node = anchor === undefined ? this.root : this.context.graph.nodes[anchor];
+    const path = node.path || this.root.path;
+    return path ? path : node.op.kind;
+  }
+
+  /** What the kernel computes, in the model's words: the ops by the part of the model they come from. */
+  private fusedLines(): string[] {
+    const { graph } = this.context;
+    const line = (id: number): string => {
+      const node = graph.nodes[id];
+      const what =
+        node.op.kind === "pointwise"
+          ? node.op.fn
+          : node.op.kind === "normalize"
+            ? `${node.op.norm}_norm`
+            : node.op.kind;
+      return node.path ? `${node.path}: ${what}` : what;
+    };
+    const chain = new Set(this.group.chain);
+    const hidden = (id: number): boolean =>
+      chain.has(id) || graph.nodes[id].op.kind === "const" || graph.nodes[id].op.kind === "iota";
+    const prologue = [...this.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
+    return [...prologue.map((id) => `reads through ${line(id)}`), ...this.group.chain.map(line)];
+  }
+}
+
+/** A stored boolean is an i32. */
+function typed(e: Expr, node: Node): Expr {
+  return node.type.dtype === "bool" ? ne(e, int(0)) : e;
+}
+
+/** Writes `flat` as row-major digits, one a label. */
+function split(
+  flat: Expr,
+  labels: readonly number[],
+  sizes: ReadonlyMap<number, Extent>,
+  at: Map<number, Expr>,
+): void {
+  let inner = 1;
+  for (let i = labels.length - 1; i >= 0; i--) {
+    const size = sizes.get(labels[i]);
+    const rest = inner === 1 ? flat : floordiv(flat, int(inner));
+    at.set(labels[i], simplify(i === 0 || typeof size !== "number" ? rest : mod(rest, int(size))));
+    if (typeof size === "number") inner *= size;
+  }
+}
+
+interface DotRoles {
+  /** The operand whose rows are `m`. */
+  readonly a: number;
+  readonly batch: readonly number[];
+  readonly m: readonly number[];
+  readonly n: readonly number[];
+  readonly k: readonly number[];
+}
+
+/** Thinner products are sums per element: a matrix product would leave most of its tile idle. */
+const THIN = 4;
+
+/** Which labels are rows, columns, summed and shared; undefined where a matrix product does not pay. */
+function dotRoles(
+  node: Node,
+  op: Extract<Op, { kind: "einsum" }>,
+  sizes: ReadonlyMap<number, Extent>,
+  graph: Graph,
+): DotRoles | undefined {
+  if (op.operands.length !== 2) return undefined;
+  const [p, q] = op.operands;
+  const shared = op.out.filter((l) => p.includes(l) && q.includes(l));
+  const k = p.filter((l) => q.includes(l) && !op.out.includes(l));
+  const own = (labels: readonly number[]): number[] =>
+    op.out.filter((l) => labels.includes(l) && !shared.includes(l));
+  const size = (labels: readonly number[]): number =>
+    labels.reduce((product, l) => {
+      const s = sizes.get(l);
+      return product * (typeof s === "number" ? s : 1e6);
+    }, 1);
+  if (
+    k.length === 0 ||
+    op.operands.some((labels) => labels.some((l) => !op.out.includes(l) && !k.includes(l)))
+  )
+    return undefined;
+  const suits = (a: number): number => {
+    const labels = op.operands[1 - a];
+    const operand = node.inputs[1 - a];
+    const isParam = graph.nodes[operand.id].op.kind === "param" && !operand.map;
+    const adjacent = own(labels).includes(labels[labels.length - 1]);
+    const batchInRows = own(op.operands[a]).some((l) => typeof sizes.get(l) !== "number");
+    return (isParam ? 4 : 0) + (batchInRows ? 2 : 0) + (adjacent ? 1 : 0);
+  };
+  const a = suits(0) >= suits(1) ? 0 : 1;
+  const m = own(op.operands[a]);
+  const n = own(op.operands[1 - a]);
+  if (n.some((l) => typeof sizes.get(l) !== "number")) return undefined;
+  if (size(m) < 2 || size(n) < THIN || size(k) < 2) return undefined;
+  return { a, batch: shared, m, n, k };
+}
+
+function buffersOf(body: readonly TileStmt[]): TileKernel["buffers"] {
+  const access = new Map<number, "read" | "write">();
+  const visit = (e: Expr): void => {
+    if (e.kind === "load") {
+      if (e.source === REQUEST) throw new Error("internal: a request index was not bound to a value");
+      if (!access.has(e.source)) access.set(e.source, "read");
+      for (const i of e.index) visit(i);
+    } else if (e.kind === "apply") for (const arg of e.args) visit(arg);
+  };
+  for (const s of body) {
+    if (s.kind === "dot") {
+      visit(s.a);
+      visit(s.b);
+    } else visit(s.value);
+    if (s.kind === "store") for (const i of s.index) visit(i);
+  }
+  for (const s of body) if (s.kind === "store") access.set(s.target, "write");
+  return [...access].map(([value, a]) => ({ value, access: a }));
+}

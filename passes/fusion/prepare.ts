@@ -1,0 +1,93 @@
+/**
+ * @file The Graph as grouping wants it: every task has a node of its own to store, and no concat reads more values than a
+ * kernel can bind.
+ */
+import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
+import { isSource } from "../restrict.ts";
+import { prune } from "../rewrite.ts";
+
+/** Bindings that a kernel needs beside what one concat reads: its result, a weight, a bias, a residual, slots. */
+const OTHER_BINDINGS = 6;
+
+export function prepare(graph: Graph, storageBuffers: number): Graph {
+  return ownOutputs(boundConcats(graph, Math.max(2, Math.floor((storageBuffers - OTHER_BINDINGS) / 2))));
+}
+
+/** A task that is a view, a source or another task's value gets a `view` node: its kernel is the copy that the model asks for. */
+function ownOutputs(graph: Graph): Graph {
+  const nodes: Node[] = [...graph.nodes];
+  const taken = new Set<number>();
+  const own = (read: Operand, path: string): Operand => {
+    const node = nodes[read.id];
+    const direct =
+      !read.map &&
+      node.program === "item" &&
+      !isSource(node.op) &&
+      node.op.kind !== "by_request" &&
+      !taken.has(read.id);
+    if (direct) {
+      taken.add(read.id);
+      return read;
+    }
+    const shape = read.map?.out ?? node.type.shape;
+    const view: Node = {
+      id: nodes.length,
+      op: { kind: "view" },
+      inputs: [read],
+      type: { shape, dtype: node.type.dtype },
+      stage: node.stage,
+      program: "item",
+      path,
+      ...(node.origin ? { origin: node.origin } : {}),
+    };
+    nodes.push(view);
+    taken.add(view.id);
+    return { id: view.id };
+  };
+  const outputs = graph.outputs.map((o) => ({
+    ...o,
+    value: own(o.value, o.name),
+    ...(o.logit ? { logit: own(o.logit, `${o.name}.logit`) } : {}),
+  }));
+  return { ...graph, nodes, outputs };
+}
+
+/** concat(a, b, c, …) of many pieces becomes concat(concat(a, …), concat(…), …), so that parts of it can be stored. */
+function boundConcats(graph: Graph, most: number): Graph {
+  if (!graph.nodes.some((n) => n.op.kind === "concat" && n.inputs.length > most)) return graph;
+  const nodes: Node[] = [];
+  const renamed: number[] = [];
+  const rename = (o: Operand): Operand => (o.map ? { id: renamed[o.id], map: o.map } : { id: renamed[o.id] });
+  for (const node of graph.nodes) {
+    let inputs = node.inputs.map(rename);
+    if (node.op.kind === "concat") {
+      const along = node.op.axis;
+      while (inputs.length > most) {
+        const chunks: Operand[] = [];
+        for (let i = 0; i < inputs.length; i += most) {
+          const part = inputs.slice(i, i + most);
+          if (part.length === 1) {
+            chunks.push(part[0]);
+            continue;
+          }
+          const size = part.reduce(
+            (sum, o) => sum + ((o.map?.out ?? nodes[o.id].type.shape)[along] as number),
+            0,
+          );
+          const shape = node.type.shape.map((s, a) => (a === along ? size : s));
+          nodes.push({ ...node, id: nodes.length, inputs: part, type: { shape, dtype: node.type.dtype } });
+          chunks.push({ id: nodes.length - 1 });
+        }
+        inputs = chunks;
+      }
+    }
+    renamed[node.id] = nodes.length;
+    nodes.push({ ...node, id: nodes.length, inputs });
+  }
+  const outputs = graph.outputs.map((o) => ({
+    ...o,
+    value: rename(o.value),
+    ...(o.logit ? { logit: rename(o.logit) } : {}),
+  }));
+  return prune({ ...graph, nodes, outputs });
+}

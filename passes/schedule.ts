@@ -1,0 +1,221 @@
+/**
+ * @file schedule: how each tile kernel is spread over threads, from the profile's limits and features.
+ *
+ * Products go to subgroups that broadcast rows where the device is software (loads dominate, workgroup memory saves
+ * nothing), to workgroup tiles elsewhere. A reduction along the innermost axis is shared by the lanes of a row; one
+ * across rows, and everything element-wise, is a thread a point. A parameter above the binding limit is bound in slices
+ * along a grid axis that leads its index.
+ */
+
+import { InputError } from "../src/ir/error.ts";
+import type { AxisExtent, Expr } from "../src/ir/expr.ts";
+import type { Plan, PlanValue } from "../src/ir/plan.ts";
+import type { Profile } from "../src/ir/profile.ts";
+import type { GridAxis, Lowering, Slicing, TileKernel, TileStmt } from "../src/ir/tile.ts";
+import type { Fused } from "./fuse.ts";
+import { flattenGrid } from "./fusion/flatten.ts";
+import { definePass } from "./pass.ts";
+
+export const schedule = definePass<Fused, Fused>({
+  name: "schedule",
+  summary: "chooses lowering, tile sizes and parameter slices for each kernel from the device profile",
+  run({ graph, plan }, { profile }) {
+    const one = (kernel: TileKernel): TileKernel => {
+      const sliced = sliceParameters(scheduleKernel(kernel, plan, profile), plan.values, profile);
+      return sliced;
+    };
+    const { load, user, item } = plan.kernels;
+    return {
+      graph,
+      plan: { ...plan, kernels: { load: load.map(one), user: user.map(one), item: item.map(one) } },
+    };
+  },
+});
+
+function scheduleKernel(kernel: TileKernel, plan: Plan, profile: Profile): TileKernel {
+  const dot = kernel.body.find((s) => s.kind === "dot");
+  if (dot?.kind === "dot") return scheduleDot(kernel, dot, plan, profile);
+  const shared = kernel.body.some((s) => s.kind === "store" && s.over.length > 0);
+  const along = kernel.body.filter((s) => s.kind === "reduce" || s.kind === "moments");
+  const innermost = along.some((s) => sharesInnermost(s, kernel, plan.values));
+  return shared || innermost ? scheduleRow(kernel, profile) : scheduleElement(kernel, profile);
+}
+
+/** Rows of a product per workgroup, at most: what fits the registers of a lane beside a vec4 of columns. */
+const MOST_ROWS = 16;
+
+function scheduleDot(
+  kernel: TileKernel,
+  dot: Extract<TileStmt, { kind: "dot" }>,
+  plan: Plan,
+  profile: Profile,
+): TileKernel {
+  const rows = rowsExpected(kernel, dot.m, plan);
+  const lanes = profile.subgroup?.max ?? 0;
+  const fixed = profile.subgroup !== undefined && profile.subgroup.min === profile.subgroup.max;
+  if (profile.features.software && fixed) {
+    const tileM = rows >= MOST_ROWS ? MOST_ROWS : rows > 4 ? 8 : rows > 2 ? 4 : rows > 1 ? 2 : 1;
+    return tiled(
+      kernel,
+      { [dot.m]: tileM, [dot.n]: 4 * lanes },
+      { kind: "subgroup", lanes, rows: tileM },
+      { [dot.k]: 4 },
+    );
+  }
+  const registersM = rows >= 32 ? 4 : rows >= 16 ? 2 : 1;
+  const lowering: Lowering = { kind: "blocked", threadsM: 8, threadsN: 8, registersM, registersN: 4 };
+  return tiled(kernel, { [dot.m]: 8 * registersM, [dot.n]: 32 }, lowering, { [dot.k]: 16 });
+}
+
+/** How many rows of the product a call of the size to tune for has. */
+function rowsExpected(kernel: TileKernel, name: string, plan: Plan): number {
+  const extent = kernel.grid.find((a) => a.name === name)?.extent ?? 1;
+  if (typeof extent === "number") return extent;
+  return extent.times * (extent.of === "N" ? plan.serve.candidates : plan.serve.requests);
+}
+
+function scheduleRow(kernel: TileKernel, profile: Profile): TileKernel {
+  const fixed = profile.subgroup !== undefined && profile.subgroup.min === profile.subgroup.max;
+  const lowering: Lowering =
+    fixed && profile.subgroup
+      ? { kind: "row", lanes: profile.subgroup.max, rows: 1, combine: "subgroup", vector: 4 }
+      : { kind: "row", lanes: 32, rows: 1, combine: "shared", vector: 4 };
+  return tiled(kernel, {}, lowering, {});
+}
+
+/** Threads of an element-wise workgroup, and points that each owns along the last axis. */
+const THREADS = 64;
+const VECTOR = 4;
+
+function scheduleElement(kernel: TileKernel, profile: Profile): TileKernel {
+  const last = kernel.grid[kernel.grid.length - 1];
+  if (!last) return { ...kernel, lowering: { kind: "element", threads: 1, vector: 1 } };
+  const threads = Math.min(THREADS, profile.limits.workgroupSize);
+  const points = threads * VECTOR;
+  const long = typeof last.extent === "number" && last.extent % VECTOR === 0;
+  if (long && (last.extent as number) >= points / 2) {
+    return tiled(kernel, { [last.name]: points }, { kind: "element", threads, vector: VECTOR }, {});
+  }
+  const flat = flattenGrid(kernel);
+  const vector = long ? VECTOR : 1;
+  return tiled(
+    flat,
+    { [flat.grid[flat.grid.length - 1].name]: threads * vector },
+    { kind: "element", threads, vector },
+    {},
+  );
+}
+
+function tiled(
+  kernel: TileKernel,
+  tiles: Readonly<Record<string, number>>,
+  lowering: Lowering,
+  steps: Readonly<Record<string, number>>,
+): TileKernel {
+  return {
+    ...kernel,
+    lowering,
+    grid: kernel.grid.map((a): GridAxis => ({ ...a, tile: tiles[a.name] ?? 1 })),
+    inner: kernel.inner.map((a) => ({ ...a, step: steps[a.name] ?? 1 })),
+  };
+}
+
+/** Whether neighbours along a reduced axis are neighbours in memory for some value that the statement reads. */
+function sharesInnermost(s: TileStmt, kernel: TileKernel, values: readonly PlanValue[]): boolean {
+  if (s.kind !== "reduce" && s.kind !== "moments") return false;
+  const last = s.over[s.over.length - 1];
+  const size = kernel.inner.find((a) => a.name === last)?.extent ?? 1;
+  if (size < 8) return false;
+  let found = false;
+  const visit = (e: Expr): void => {
+    if (e.kind === "load") {
+      const value = values[e.source];
+      e.index.forEach((i, axis) => {
+        if (value.strides[axis] === 1 && mentions(i, last)) found = true;
+        visit(i);
+      });
+    } else if (e.kind === "apply") for (const a of e.args) visit(a);
+  };
+  visit(s.value);
+  return found;
+}
+
+function mentions(e: Expr, name: string): boolean {
+  if (e.kind === "axis") return e.name === name;
+  if (e.kind === "apply") return e.args.some((a) => mentions(a, name));
+  return false;
+}
+
+function sliceParameters(kernel: TileKernel, values: readonly PlanValue[], profile: Profile): TileKernel {
+  const limit = profile.limits.storageBinding;
+  const large = kernel.buffers
+    .map((b) => values[b.value])
+    .filter(
+      (v) =>
+        (v.home.kind === "param" || v.home.kind === "load" || v.home.kind === "constant") &&
+        v.unit * 4 > limit,
+    );
+  if (large.length === 0) return kernel;
+  const leading = large.map((v) => leadingAxis(kernel, v));
+  const [first] = leading;
+  const axis = kernel.grid.find((a) => a.name === first);
+  if (!axis || typeof axis.extent !== "number" || axis.tile !== 1 || leading.some((n) => n !== first)) {
+    throw new InputError(
+      "RMX0310",
+      `the parameter \`${large[0].name}\` is larger than one binding of the device and cannot be read in slices`,
+      {
+        notes: [`it takes ${large[0].unit * 4} bytes; a binding holds ${limit}`],
+        help: "store it in fewer bytes (a `precision` line), or split it along a token axis",
+      },
+    );
+  }
+  const extent: AxisExtent = axis.extent;
+  const most = Math.min(...large.map((v) => sliceRows(v, profile)));
+  const ranges: { from: number; to: number }[] = [];
+  for (let from = 0; from < extent; from += most) ranges.push({ from, to: Math.min(extent, from + most) });
+  const slicing: Slicing = { axis: axis.name, values: large.map((v) => v.id), ranges };
+  return { ...kernel, slicing };
+}
+
+/** Elements of the leading axis that one binding holds, such that every slice starts at an aligned offset. */
+function sliceRows(value: PlanValue, profile: Profile): number {
+  const bytes = value.strides[0] * 4;
+  const most = Math.floor(profile.limits.storageBinding / bytes);
+  const align = profile.limits.offsetAlignment;
+  let multiple = 1;
+  while ((multiple * bytes) % align !== 0) multiple *= 2;
+  const rows = Math.floor(most / multiple) * multiple;
+  if (rows < 1) {
+    throw new InputError(
+      "RMX0310",
+      `one row of the parameter \`${value.name}\` is larger than one binding of the device`,
+      {
+        notes: [`a row takes ${bytes} bytes; a binding holds ${profile.limits.storageBinding}`],
+      },
+    );
+  }
+  return rows;
+}
+
+/** The grid axis that is the leading index of every load of `value`. */
+function leadingAxis(kernel: TileKernel, value: PlanValue): string | undefined {
+  let name: string | undefined;
+  let same = value.strides.every((s) => s <= value.strides[0]);
+  const visit = (e: Expr): void => {
+    if (e.kind === "load") {
+      if (e.source === value.id) {
+        const [lead] = e.index;
+        if (lead?.kind !== "axis" || (name !== undefined && name !== lead.name)) same = false;
+        else name = lead.name;
+      }
+      for (const i of e.index) visit(i);
+    } else if (e.kind === "apply") for (const a of e.args) visit(a);
+  };
+  for (const s of kernel.body) {
+    if (s.kind === "dot") {
+      visit(s.a);
+      visit(s.b);
+    } else visit(s.value);
+  }
+  return same ? name : undefined;
+}

@@ -1,0 +1,367 @@
+/**
+ * @file split-stages: run each computation once, at the outermost stage that allows it.
+ *
+ * A value's stage table says which of its elements depend on parameters alone, on the request, on the candidate. Every op
+ * that does real work (a contraction, a reduction, a norm) is cut along the axes where that changes, and each piece
+ * goes to the load, user or item program; element-wise ops are cut where a piece reads them. Batch axes become explicit:
+ * "R" leads in the user program, "N" in the item program. What the item program reads of the user's goes through
+ * `by_request` and is *kept*. UG-Sep's reuse, the KV cache and weight folding are all this one plan.
+ */
+
+import type { Extent } from "../src/ir/expr.ts";
+import { axis, substitute } from "../src/ir/expr.ts";
+import type { Graph, Node, Op, Operand, Output, Stage } from "../src/ir/graph.ts";
+import type { IndexMap } from "../src/ir/indexmap.ts";
+import { identityMap } from "../src/ir/indexmap.ts";
+import { pieces, type StageTable } from "../src/ir/stage.ts";
+import { definePass } from "./pass.ts";
+import {
+  type Box,
+  boxKey,
+  cuttableAxes,
+  fullBox,
+  intersect,
+  isEmpty,
+  isFull,
+  isSource,
+  neededOperands,
+  operandBox,
+  restrictMap,
+  seenShape,
+  sizesOf,
+  storedBox,
+} from "./restrict.ts";
+import { prune, Rewriter, through } from "./rewrite.ts";
+
+/** Beyond this many pieces along an axis a cut costs more in launches than it saves. */
+const MOST_PIECES = 8;
+
+const PROGRAMS: readonly Stage[] = ["load", "load", "user", "item"];
+
+/** A new value without its batch axis in view: `map` is over the sample's own axes. */
+interface Part {
+  readonly id: number;
+  readonly program: Stage;
+  /** The box of the old value that it holds. */
+  readonly box: Box;
+}
+
+/** How an op's result is cut: a piece computed whole, or pieces side by side. */
+type Cut =
+  | { readonly kind: "whole"; readonly box: Box }
+  | { readonly kind: "along"; readonly axis: number; readonly box: Box; readonly parts: readonly Cut[] };
+
+export const splitStages = definePass<Graph, Graph>({
+  name: "split-stages",
+  summary:
+    "cuts values by stage, assigns each op to the load, user or item program and makes batch axes explicit",
+  run(graph) {
+    return new Splitter(graph).run();
+  },
+});
+
+class Splitter {
+  private readonly out: Rewriter;
+  private readonly parts = new Map<string, Part>();
+  private readonly cuts = new Map<number, Cut>();
+  private readonly gathers = new Map<number, number>();
+  private readonly graph: Graph;
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+    this.out = new Rewriter(graph);
+  }
+
+  run(): Graph {
+    // Anchors in order first, so that kernels keep the order of the model.
+    for (const node of this.graph.nodes) {
+      if (!isInline(node.op) && !isSource(node.op))
+        this.walk(this.cutOf(node), (c) => this.part(node, c.box));
+    }
+    const outputs = this.graph.outputs.map((o): Output => {
+      const value = this.output(o.value);
+      return { ...o, value, ...(o.logit ? { logit: this.output(o.logit) } : {}) };
+    });
+    return prune({ ...this.graph, nodes: this.out.nodes, outputs });
+  }
+
+  /** A task's value, with a candidate axis whatever its stage. */
+  private output(read: Operand): Operand {
+    const box = fullBox(seenShape(read, this.graph.nodes));
+    return this.batched(this.read(read, box), "item", "broadcast");
+  }
+
+  private walk(cut: Cut, visit: (whole: Cut) => void): void {
+    if (cut.kind === "whole") visit(cut);
+    else for (const c of cut.parts) this.walk(c, visit);
+  }
+
+  private shapeOf(id: number): readonly number[] {
+    return this.graph.nodes[id].type.shape as readonly number[];
+  }
+
+  /** A new value that holds at least `box` of old value `id`. */
+  private value(id: number, box: Box): Part {
+    const node = this.graph.nodes[id];
+    if (isSource(node.op) || isInline(node.op))
+      return this.part(node, isSource(node.op) ? fullBox(this.shapeOf(id)) : box);
+    return this.covering(node, this.cutOf(node), box);
+  }
+
+  private covering(node: Node, cut: Cut, box: Box): Part {
+    if (cut.kind === "whole") return this.part(node, cut.box);
+    const touched = cut.parts.filter((c) => !isEmpty(intersect(c.box, box)));
+    if (touched.length === 1) return this.covering(node, touched[0], box);
+    const parts = touched.map((c) => this.covering(node, c, c.box));
+    const from = parts[0].box.from;
+    const to = parts[parts.length - 1].box.to;
+    const joined: Box = { from, to };
+    const key = `${node.id}@${boxKey(joined)}`;
+    const known = this.parts.get(key);
+    if (known) return known;
+    const program = latest(parts.map((p) => p.program));
+    const made = this.make(
+      { kind: "concat", axis: cut.axis },
+      parts.map((p) => ({ part: p, map: undefined })),
+      program,
+      node,
+      sizesOf(joined),
+    );
+    const part = { id: made, program, box: joined };
+    this.parts.set(key, part);
+    return part;
+  }
+
+  /** `box` of what `node` computes, as one new node in the earliest program that can. */
+  private part(node: Node, box: Box): Part {
+    const key = `${node.id}:${boxKey(box)}`;
+    const known = this.parts.get(key);
+    if (known) return known;
+    const made = this.compute(node, box);
+    this.parts.set(key, made);
+    return made;
+  }
+
+  private compute(node: Node, box: Box): Part {
+    const level = levelIn(node.stage, box);
+    const about = { path: node.path, origin: node.origin };
+    if (isSource(node.op)) {
+      if (node.op.kind === "feature") {
+        const program: Stage = level === 3 ? "item" : "user";
+        const type = { shape: [batch(program), ...node.type.shape], dtype: node.type.dtype };
+        return { id: this.out.add(node.op, [], { ...about, program }, type).id, program, box };
+      }
+      return {
+        id: this.out.add(node.op, [], { ...about, program: "load" }, node.type).id,
+        program: "load",
+        box,
+      };
+    }
+    if (level === 0 && node.type.dtype === "num") {
+      const type = { shape: sizesOf(box), dtype: node.type.dtype };
+      return {
+        id: this.out.add({ kind: "const", value: 0 }, [], { ...about, program: "load" }, type).id,
+        program: "load",
+        box,
+      };
+    }
+    const shapes = node.inputs.map((o) => seenShape(o, this.graph.nodes));
+    const needed = neededOperands(node, box, shapes);
+    const reads = needed.map((k) => this.read(node.inputs[k], operandBox(node, box, k, shapes)));
+    if (node.op.kind === "concat" && reads.length === 1 && !reads[0].map) return { ...reads[0].part, box };
+    const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
+    return { id: this.make(node.op, reads, program, node, sizesOf(box)), program, box };
+  }
+
+  /** A read of `box` of the view `operand`, as a view of a new value. */
+  private read(operand: Operand, box: Box): Read {
+    const shape = this.shapeOf(operand.id);
+    const part = this.value(operand.id, storedBox(box, operand.map, shape));
+    const map = restrictMap(operand.map, shape, box, part.box);
+    const whole =
+      map.index.every((e, i) => e.kind === "axis" && e.name === `i${i}`) &&
+      isFull(part.box, map.out as number[]);
+    return whole && map.out.length === part.box.to.length ? { part, map: undefined } : { part, map };
+  }
+
+  /** Adds the op in `program`, its operands and attributes given the batch axis. */
+  private make(op: Op, reads: readonly Read[], program: Stage, node: Node, shape: readonly number[]): number {
+    const about = { path: node.path, origin: node.origin, program };
+    if (program === "load") {
+      const inputs = reads.map((r) => this.batched(r, "load", "broadcast"));
+      return this.out.add(op, inputs, about, { shape, dtype: node.type.dtype }).id;
+    }
+    const type = { shape: [batch(program), ...shape], dtype: node.type.dtype };
+    if (op.kind === "einsum") {
+      const label = Math.max(-1, ...op.out, ...op.operands.flat()) + 1;
+      const operands = op.operands.map((labels, k) =>
+        reads[k].part.program === "load" ? labels : [label, ...labels],
+      );
+      const inputs = reads.map((r) => this.batched(r, program, "bare"));
+      return this.out.add({ kind: "einsum", operands, out: [label, ...op.out] }, inputs, about, type).id;
+    }
+    if (op.kind === "lookup" && reads[0].part.program === "load") {
+      const inputs = [
+        this.batched(reads[0], "load", "broadcast"),
+        this.batched(reads[1], program, "broadcast"),
+      ];
+      return this.out.add(op, inputs, about, type).id;
+    }
+    const inputs = reads.map((r) => this.batched(r, program, "broadcast"));
+    return this.out.add(withBatch(op), inputs, about, type).id;
+  }
+
+  /** The operand for a node of `program`: requests gathered, the batch axis in its map; `bare` leaves load values without one. */
+  private batched(read: Read, program: Stage, load: "broadcast" | "bare"): Operand {
+    const { part } = read;
+    const typeOf = (id: number) => this.out.nodes[id].type;
+    if (part.program === "load") {
+      if (program === "load" || load === "bare") return through({ id: part.id }, read.map, typeOf);
+      const inner = read.map ?? identityMap(typeOf(part.id).shape);
+      return { id: part.id, map: { out: [batch(program), ...inner.out], index: shifted(inner) } };
+    }
+    const id = part.program === "user" && program === "item" ? this.byRequest(part.id) : part.id;
+    if (!read.map) return { id };
+    const lead = batch(program);
+    return through(
+      { id },
+      { out: [lead, ...read.map.out], index: [axis("i0", lead), ...shifted(read.map)] },
+      typeOf,
+    );
+  }
+
+  private byRequest(id: number): number {
+    let gather = this.gathers.get(id);
+    if (gather === undefined) {
+      const node = this.out.nodes[id];
+      const type = { shape: ["N" as Extent, ...node.type.shape.slice(1)], dtype: node.type.dtype };
+      const about = { path: node.path, origin: node.origin, program: "item" as const };
+      gather = this.out.add({ kind: "by_request" }, [{ id }], about, type).id;
+      this.gathers.set(id, gather);
+    }
+    return gather;
+  }
+
+  private cutOf(node: Node): Cut {
+    let cut = this.cuts.get(node.id);
+    if (!cut) {
+      cut = cutBox(node, fullBox(this.shapeOf(node.id)), cuttableAxes(node.op, node.type.shape.length));
+      this.cuts.set(node.id, cut);
+    }
+    return cut;
+  }
+}
+
+interface Read {
+  readonly part: Part;
+  readonly map: IndexMap | undefined;
+}
+
+/** Element-wise ops and gathers: computed where they are read, so never cut by themselves. */
+function isInline(op: Op): boolean {
+  switch (op.kind) {
+    case "pointwise":
+    case "view":
+    case "concat":
+    case "pad":
+    case "take":
+    case "lookup":
+    case "by_request":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Cuts `box` along the axis that moves the most work to an earlier program, and the pieces again. */
+function cutBox(node: Node, box: Box, cuttable: readonly boolean[]): Cut {
+  const whole: Cut = { kind: "whole", box };
+  const level = levelIn(node.stage, box);
+  let best: { axis: number; groups: Segment[]; saved: number } | undefined;
+  for (let a = 0; a < cuttable.length; a++) {
+    if (!cuttable[a]) continue;
+    const groups = groupsAlong(node.stage, box, a);
+    if (groups.length < 2 || groups.length > MOST_PIECES) continue;
+    const saved =
+      groups.reduce((sum, g) => sum + (g.level < level ? g.to - g.from : 0), 0) / (box.to[a] - box.from[a]);
+    if (saved > (best?.saved ?? 0)) best = { axis: a, groups, saved };
+  }
+  if (!best) return whole;
+  const { axis: along, groups } = best;
+  const parts = groups.map((g) =>
+    cutBox(
+      node,
+      {
+        from: box.from.map((f, i) => (i === along ? g.from : f)),
+        to: box.to.map((t, i) => (i === along ? g.to : t)),
+      },
+      cuttable,
+    ),
+  );
+  return { kind: "along", axis: along, box, parts };
+}
+
+interface Segment {
+  readonly from: number;
+  readonly to: number;
+  readonly level: number;
+}
+
+/** The runs of equal latest stage along axis `a` within `box`. */
+function groupsAlong(table: StageTable, box: Box, a: number): Segment[] {
+  const cuts = [box.from[a], ...table.cuts[a].filter((c) => c > box.from[a] && c < box.to[a]), box.to[a]];
+  const groups: Segment[] = [];
+  for (let i = 0; i + 1 < cuts.length; i++) {
+    const segment = {
+      from: box.from.map((f, j) => (j === a ? cuts[i] : f)),
+      to: box.to.map((t, j) => (j === a ? cuts[i + 1] : t)),
+    };
+    const level = levelIn(table, segment);
+    const last = groups[groups.length - 1];
+    if (last && last.level === level) groups[groups.length - 1] = { ...last, to: cuts[i + 1] };
+    else groups.push({ from: cuts[i], to: cuts[i + 1], level });
+  }
+  return groups;
+}
+
+/** The latest stage of any element of the box. */
+function levelIn(table: StageTable, box: Box): number {
+  let level = 0;
+  for (const piece of pieces(table)) {
+    if (piece.level > level && !isEmpty(intersect(piece, box))) level = piece.level;
+  }
+  return level;
+}
+
+function latest(programs: readonly Stage[]): Stage {
+  return programs.includes("item") ? "item" : programs.includes("user") ? "user" : "load";
+}
+
+function batch(program: Stage): Extent {
+  return program === "item" ? "N" : "R";
+}
+
+/** The index of a map, its axes renumbered after a new leading axis. */
+function shifted(map: IndexMap): IndexMap["index"] {
+  const at = new Map(map.out.map((extent, i) => [`i${i}`, axis(`i${i + 1}`, extent)]));
+  return map.index.map((e) => substitute(e, at));
+}
+
+/** The op with its axis attributes moved behind a new leading axis. */
+function withBatch(op: Op): Op {
+  switch (op.kind) {
+    case "concat":
+    case "pad":
+    case "softmax":
+    case "top_k_mask":
+    case "top_k_index":
+    case "take":
+      return { ...op, axis: op.axis + 1 };
+    case "reduce":
+      return { ...op, axes: op.axes.map((a) => a + 1) };
+    case "lookup":
+      return { kind: "take", axis: 1 };
+    default:
+      return op;
+  }
+}

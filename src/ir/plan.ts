@@ -1,0 +1,109 @@
+/**
+ * @file The Plan: everything that a runtime needs to execute a model on one class of devices, without the compiler. It is
+ * plain data; `plan.json` is its text. Kernels stand in execution order within each stage's program.
+ */
+import type { Extent } from "./expr.ts";
+import type { FeatureInfo, ParamInfo, Stage } from "./graph.ts";
+import type { Profile } from "./profile.ts";
+import type { TileKernel } from "./tile.ts";
+
+export type Element = "f32" | "i32" | "u32";
+
+/**
+ * Where a value lives.
+ * - param: packed once at load, read by every stage. - constant: written once at load. - load: computed by the load
+ *   program, kept as long as the engine. - input: a feature, uploaded in the stage's staging write.
+ * - rows: the distinct rows of a table above one binding, gathered on the host for this call; inputs of `features` with
+ *   `rows` = that table's path hold row numbers instead of ids. - slots: user program, i32[R]: the slab slot of each request. - request: item
+ *   program, i32[N]: the slab slot of each candidate's request. - kept: crosses from the user to the item program;
+ *   a slab of slots, leading index = slot. - temp: in the stage's arena, at slot `slot` of `Plan.arenas`.
+ * - output: a task's scores (or its logits), copied back after the item program.
+ */
+export type Home =
+  | { readonly kind: "param"; readonly path: string }
+  | { readonly kind: "constant"; readonly values: readonly number[] }
+  | { readonly kind: "load" }
+  | {
+      readonly kind: "input";
+      readonly feature: string;
+      readonly stage: "user" | "item";
+      readonly rows?: string;
+    }
+  | {
+      readonly kind: "rows";
+      readonly path: string;
+      readonly stage: "user" | "item";
+      readonly features: readonly string[];
+    }
+  | { readonly kind: "slots" }
+  | { readonly kind: "request" }
+  | { readonly kind: "kept"; readonly feature?: string }
+  | { readonly kind: "temp"; readonly stage: Stage; readonly slot: number }
+  | { readonly kind: "output"; readonly task: string };
+
+export interface PlanValue {
+  /** Equals its position in `Plan.values`. `TileKernel` expressions load from these ids. */
+  readonly id: number;
+  readonly name: string;
+  readonly element: Element;
+  /**
+   * Logical shape. The leading extent is "R" or "N" for batched values; a kept value's leading extent is "R" and is
+   * indexed by slot. `rows` homes have a leading capacity that the call decides, written as "R" or "N" too: bytes
+   * per row of that axis times the distinct rows.
+   */
+  readonly shape: readonly Extent[];
+  /** Elements between neighbours of each axis; the innermost axis is padded so that rows are vec4-aligned. */
+  readonly strides: readonly number[];
+  /** Elements of one row of the batch axis (of the whole value where there is none), padding included. */
+  readonly unit: number;
+  readonly home: Home;
+  /** The node of the final Graph that it holds (absent for `slots`, `request`). */
+  readonly node?: number;
+}
+
+/** A stage's temporaries: slot i holds `units[i]` elements per row of the stage's batch axis. */
+export interface Arena {
+  readonly stage: Stage;
+  readonly units: readonly number[];
+}
+
+export interface PlanOutput {
+  readonly task: string;
+  /** Without the batch axis. */
+  readonly shape: readonly number[];
+  readonly value: number;
+}
+
+export interface Plan {
+  readonly format: 1;
+  readonly name: string;
+  readonly profile: Profile;
+  readonly values: readonly PlanValue[];
+  readonly kernels: Readonly<Record<Stage, readonly TileKernel[]>>;
+  readonly arenas: readonly Arena[];
+  readonly params: readonly ParamInfo[];
+  readonly features: readonly FeatureInfo[];
+  readonly outputs: readonly PlanOutput[];
+  readonly serve: { readonly requests: number; readonly candidates: number };
+}
+
+/** A kernel as text, and what launching it takes. */
+export interface KernelText {
+  readonly name: string;
+  readonly stage: Stage;
+  readonly language: "wgsl" | "cuda";
+  readonly text: string;
+  /** Threads of a workgroup. */
+  readonly workgroup: number;
+  /**
+   * Storage bindings in order: binding i + 1 of group 0 (binding 0 is the uniform `Call`). The same value may appear twice
+   * with different views (scalar and vec4). Values in an arena or slab are all bound read_write, since one buffer backs them.
+   */
+  readonly bindings: readonly { readonly value: number; readonly access: "read" | "read_write" }[];
+}
+
+/**
+ * The uniform at binding 0 of every kernel, four i32: rows (R or N; 1 in the load stage), slice start, slice end, and 1: a
+ * value that no driver knows, so that it can neither unroll a loop bounded by it nor fold an infinity made from it.
+ */
+export const CALL_WORDS = 4;

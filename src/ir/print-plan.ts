@@ -1,0 +1,105 @@
+/**
+ * @file Plans and tile kernels as text that a person can read: values with their homes, then each kernel's grid, its
+ * statements as formulas, how it is lowered and what it costs.
+ */
+import { type AxisExtent, printExpr } from "./expr.ts";
+import type { Home, Plan, PlanValue } from "./plan.ts";
+import type { Lowering, TileKernel, TileStmt } from "./tile.ts";
+
+export function printPlan(plan: Plan): string {
+  const lines = [`plan ${plan.name} for ${plan.profile.name}`, ""];
+  for (const v of plan.values) lines.push(printValue(v));
+  for (const arena of plan.arenas) {
+    if (arena.units.length > 0) lines.push(`arena ${arena.stage}: ${arena.units.join(", ")} elements a row`);
+  }
+  for (const stage of ["load", "user", "item"] as const) {
+    for (const kernel of plan.kernels[stage]) lines.push("", printKernel(kernel, plan));
+  }
+  lines.push("");
+  for (const o of plan.outputs)
+    lines.push(`task ${o.task}: [${o.shape.join(", ")}] = ${plan.values[o.value].name}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function printValue(v: PlanValue): string {
+  const padded = v.unit !== v.shape.reduce<number>((p, s) => (typeof s === "number" ? p * s : p), 1);
+  const strides = padded ? ` strides [${v.strides.join(", ")}]` : "";
+  return `value ${v.name}: ${v.element}[${v.shape.join(", ")}]${strides} ${printHome(v.home)}`;
+}
+
+function printHome(home: Home): string {
+  switch (home.kind) {
+    case "param":
+      return "param";
+    case "constant":
+      return `constant of ${home.values.length}`;
+    case "input":
+      return `input ${home.stage}${home.rows ? ` as rows of ${home.rows}` : ""}`;
+    case "rows":
+      return `rows of ${home.path} gathered for ${home.features.join(", ")}`;
+    case "kept":
+      return home.feature ? "kept, uploaded" : "kept";
+    case "temp":
+      return `temp ${home.stage} slot ${home.slot}`;
+    case "output":
+      return `output ${home.task}`;
+    default:
+      return home.kind;
+  }
+}
+
+/** One kernel, its loads written with the names of `plan`'s values. */
+export function printKernel(kernel: TileKernel, plan: Pick<Plan, "values">): string {
+  const name = (id: number): string => plan.values[id]?.name ?? `%${id}`;
+  const grid = kernel.grid.map(
+    (a) => `${a.name}: ${printExtent(a.extent)}${a.tile === 1 ? "" : `/${a.tile}`}`,
+  );
+  const inner = kernel.inner.map((a) => `${a.name}: ${a.extent}${a.step === 1 ? "" : `/${a.step}`}`);
+  const lines = [
+    `${kernel.stage} kernel ${kernel.name} (${grid.join(", ")})${inner.length > 0 ? ` over (${inner.join(", ")})` : ""}`,
+    ...kernel.body.map((s) => `  ${printStmt(s, name)}`),
+    `  by ${printLowering(kernel.lowering)}; ${kernel.about.flops} FLOPs and ${kernel.about.bytes.perRow} bytes a row, ${kernel.about.bytes.fixed} bytes fixed`,
+  ];
+  if (kernel.slicing) {
+    const ranges = kernel.slicing.ranges.map((r) => `${r.from}:${r.to}`).join(" ");
+    lines.push(
+      `  sliced along ${kernel.slicing.axis}: ${ranges} (${kernel.slicing.values.map(name).join(", ")})`,
+    );
+  }
+  return lines.join("\n");
+}
+
+export function printStmt(s: TileStmt, name: (id: number) => string): string {
+  switch (s.kind) {
+    case "reduce":
+      return `${s.out} = ${s.fn} over ${s.over.join(", ")} of ${printExpr(s.value, name)}`;
+    case "moments":
+      return `${s.mean}, ${s.m2} = moments over ${s.over.join(", ")} of ${printExpr(s.value, name)}`;
+    case "dot":
+      return `${s.out}[${s.m}, ${s.n}] = dot over ${s.k} of (${printExpr(s.a, name)}) · (${printExpr(s.b, name)})`;
+    case "let":
+      return `${s.out} = ${printExpr(s.value, name)}`;
+    case "store": {
+      const over = s.over.length > 0 ? ` for ${s.over.join(", ")}` : "";
+      return `${name(s.target)}[${s.index.map((i) => printExpr(i, name)).join(", ")}]${over} = ${printExpr(s.value, name)}`;
+    }
+  }
+}
+
+export function printExtent(extent: AxisExtent): string {
+  if (typeof extent === "number") return `${extent}`;
+  return extent.times === 1 ? extent.of : `${extent.times}·${extent.of}`;
+}
+
+function printLowering(l: Lowering): string {
+  switch (l.kind) {
+    case "element":
+      return `element, ${l.threads} threads${l.vector === 4 ? " of vec4" : ""}`;
+    case "row":
+      return `row, ${l.lanes} lanes a row (${l.combine})${l.vector === 4 ? ", vec4" : ""}`;
+    case "subgroup":
+      return `subgroup of ${l.lanes}, ${l.rows} rows`;
+    case "blocked":
+      return `blocked, ${l.threadsM} × ${l.threadsN} threads of ${l.registersM} × ${l.registersN}`;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * @file Holds the pipeline to the meaning of the Graph that enters it: after every pass the Graph is well formed and
+ * evaluates to the same outputs, and the tile kernels, interpreted on the CPU, store what the last Graph says.
+ */
+import { expect } from "vitest";
+import { interpret } from "../../backends/interpret/interpret.ts";
+import { type EvaluationInput, evaluate } from "../../backends/reference/evaluate.ts";
+import { type Compiled, runPipeline } from "../../passes/pipeline.ts";
+import type { FeatureInfo, Graph, ParamInfo } from "../../src/ir/graph.ts";
+import type { Plan } from "../../src/ir/plan.ts";
+import type { Profile } from "../../src/ir/profile.ts";
+import { software } from "../../src/ir/profiles.ts";
+import { verifyGraph } from "../../src/ir/verify.ts";
+import { seeded } from "./random.ts";
+
+export interface Sizes {
+  readonly requests: number;
+  readonly candidates: number;
+}
+
+/** Features and parameters drawn from a seed; ids lie in their tables, lengths in their lists. */
+export function drawInput(graph: Graph, sizes: Sizes, seed: number): EvaluationInput {
+  const random = seeded(seed);
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const below = (n: number): number => Math.floor(random() * n);
+  const params = new Map(
+    graph.params.map((p: ParamInfo) => [p.path, Float64Array.from({ length: numel(p.shape) }, normal)]),
+  );
+  const feature = (f: FeatureInfo): number[] => {
+    const rows = f.stage === "user" ? sizes.requests : sizes.candidates;
+    const value = f.table
+      ? () => below(f.table?.rows ?? 1)
+      : f.lengthOf
+        ? () => below((f.lengthOf?.max ?? 0) + 1)
+        : f.dtype === "i32"
+          ? () => below(5)
+          : normal;
+    return Array.from({ length: rows * numel(f.shape) }, value);
+  };
+  return {
+    ...sizes,
+    request: Int32Array.from({ length: sizes.candidates }, () => below(Math.max(1, sizes.requests))),
+    features: new Map(graph.features.map((f) => [f.name, feature(f)])),
+    params: {
+      read(path, start, count) {
+        const data = params.get(path);
+        if (!data) throw new Error(`no parameter ${path}`);
+        return data.subarray(start, start + count);
+      },
+    },
+  };
+}
+
+function numel(shape: readonly number[]): number {
+  return shape.reduce((p, s) => p * s, 1);
+}
+
+/** The relative L2 distance of two arrays; NaN or a length that differs is infinite. */
+export function distance(actual: ArrayLike<number>, wanted: ArrayLike<number>): number {
+  if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < wanted.length; i++) {
+    if (Number.isNaN(actual[i]) || Number.isNaN(wanted[i])) return Number.POSITIVE_INFINITY;
+    error += (actual[i] - wanted[i]) ** 2;
+    norm += wanted[i] ** 2;
+  }
+  return norm === 0 ? Math.sqrt(error) : Math.sqrt(error / norm);
+}
+
+/** Compiles and checks every step; returns what came out. */
+export function expectEquivalent(
+  graph: Graph,
+  sizes: Sizes,
+  seed = 1,
+  profile: Profile = software,
+): Compiled {
+  const input = drawInput(graph, sizes, seed);
+  const wanted = evaluate(
+    graph,
+    input,
+    graph.outputs.map((o) => o.value),
+  );
+  expect(verifyGraph(graph)).toEqual([]);
+  const compiled = runPipeline(graph, {
+    profile,
+    onPass(name, result) {
+      if (!("nodes" in result)) return;
+      expect(verifyGraph(result), `after ${name}`).toEqual([]);
+      const got = evaluate(
+        result,
+        input,
+        result.outputs.map((o) => o.value),
+      );
+      got.forEach((tensor, i) => {
+        expect(
+          distance(tensor.data, spread(wanted[i], sizes, input, tensor.data.length)),
+          `${name}: ${graph.outputs[i].name}`,
+        ).toBeLessThan(1e-10);
+      });
+    },
+  });
+  expectKernels(compiled, input);
+  return compiled;
+}
+
+/** Before `split-stages` a task that is the same for every candidate of a request has one value a request, or one in all. */
+function spread(
+  tensor: { readonly data: ArrayLike<number>; readonly shape: readonly number[] },
+  sizes: Sizes,
+  input: EvaluationInput,
+  length: number,
+): ArrayLike<number> {
+  if (tensor.data.length === length && tensor.shape[0] !== sizes.requests) return tensor.data;
+  if (tensor.shape[0] === sizes.candidates && tensor.data.length === length) return tensor.data;
+  const perRequest =
+    tensor.shape[0] === sizes.requests &&
+    sizes.requests > 0 &&
+    (tensor.data.length / sizes.requests) * sizes.candidates === length;
+  const unit = length / Math.max(1, sizes.candidates);
+  return Float64Array.from({ length }, (_, i) => {
+    const n = Math.floor(i / unit);
+    return tensor.data[(perRequest ? input.request[n] : 0) * unit + (i % unit)];
+  });
+}
+
+/** Every value that a kernel stores equals the node it stands for. */
+export function expectKernels(
+  { graph, plan }: { readonly graph: Graph; readonly plan: Plan },
+  input: EvaluationInput,
+): void {
+  const memory = interpret(plan, {
+    ...input,
+    feature: (name) => input.features.get(name) ?? [],
+    param: (path) => {
+      const info = graph.params.find((p) => p.path === path);
+      return input.params.read(path, 0, numel(info?.shape ?? []));
+    },
+  });
+  const computed = plan.values.filter(
+    (v) => v.node !== undefined && !["param", "input", "rows"].includes(v.home.kind),
+  );
+  const wanted = evaluate(
+    graph,
+    input,
+    computed.map((v) => ({ id: v.node ?? 0 })),
+  );
+  computed.forEach((v, i) => {
+    expect(distance(memory.get(v.id) ?? [], wanted[i].data), v.name).toBeLessThan(1e-9);
+  });
+}

@@ -10,8 +10,8 @@ import { viewStage } from "../src/ir/stage.ts";
 import { definePass } from "./pass.ts";
 import {
   type Box,
-  cuttableAxes,
   fullBox,
+  growBox,
   isEmpty,
   isFull,
   isSource,
@@ -84,12 +84,7 @@ function wantedBoxes(graph: Graph): (Box | undefined)[] {
     const node = graph.nodes[id];
     const box = wanted[id];
     if (!box) continue;
-    const cuttable = cuttableAxes(node.op, node.type.shape.length);
-    const shape = node.type.shape as readonly number[];
-    const grown: Box = {
-      from: box.from.map((f, i) => (cuttable[i] ? f : 0)),
-      to: box.to.map((t, i) => (cuttable[i] ? t : shape[i])),
-    };
+    const grown = growBox(node.op, box, node.type.shape as readonly number[]);
     wanted[id] = grown;
     const shapes = node.inputs.map((o) => seenShape(o, graph.nodes));
     for (const k of neededOperands(node, grown, shapes)) {

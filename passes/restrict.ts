@@ -64,6 +64,15 @@ export function cuttableAxes(op: Op, rank: number): readonly boolean[] {
   }
 }
 
+/** The smallest box that holds `box` and that the op can compute alone. */
+export function growBox(op: Op, box: Box, shape: readonly number[]): Box {
+  const cuttable = cuttableAxes(op, shape.length);
+  return {
+    from: box.from.map((f, i) => (cuttable[i] ? f : 0)),
+    to: box.to.map((t, i) => (cuttable[i] ? t : shape[i])),
+  };
+}
+
 /**
  * The part of operand `k`, as the op sees it, that computes `box` of the result. `shapes` are the operands' shapes as
  * the op sees them.

@@ -20,6 +20,9 @@ export interface About {
   readonly stage?: StageTable;
 }
 
+/** After `split-stages` a value has one stage: its program's. */
+const LEVELS = { load: 1, user: 2, item: 3 } as const;
+
 export class Rewriter {
   readonly nodes: Node[] = [];
   private readonly became: (Operand | undefined)[] = [];
@@ -34,7 +37,7 @@ export class Rewriter {
     const def = opDef(op.kind);
     const types = inputs.map((o) => this.typeOf(o));
     const result = type ?? def.shape(op, types, undefined);
-    const stage = about.stage ?? uniform(result.shape, 1);
+    const stage = about.stage ?? uniform(result.shape, LEVELS[about.program ?? "load"]);
     const node: Node = {
       id: this.nodes.length,
       op,

@@ -12,7 +12,7 @@ import type { Extent } from "../src/ir/expr.ts";
 import { axis, substitute } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand, Output, Stage } from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
-import { identityMap } from "../src/ir/indexmap.ts";
+import { identityMap, isIdentity } from "../src/ir/indexmap.ts";
 import { pieces, type StageTable } from "../src/ir/stage.ts";
 import { definePass } from "./pass.ts";
 import {
@@ -20,9 +20,9 @@ import {
   boxKey,
   cuttableAxes,
   fullBox,
+  growBox,
   intersect,
   isEmpty,
-  isFull,
   isSource,
   neededOperands,
   operandBox,
@@ -103,8 +103,8 @@ class Splitter {
   /** A new value that holds at least `box` of old value `id`. */
   private value(id: number, box: Box): Part {
     const node = this.graph.nodes[id];
-    if (isSource(node.op) || isInline(node.op))
-      return this.part(node, isSource(node.op) ? fullBox(this.shapeOf(id)) : box);
+    if (isSource(node.op)) return this.part(node, fullBox(this.shapeOf(id)));
+    if (isInline(node.op)) return this.part(node, growBox(node.op, box, this.shapeOf(id)));
     return this.covering(node, this.cutOf(node), box);
   }
 
@@ -178,10 +178,7 @@ class Splitter {
     const shape = this.shapeOf(operand.id);
     const part = this.value(operand.id, storedBox(box, operand.map, shape));
     const map = restrictMap(operand.map, shape, box, part.box);
-    const whole =
-      map.index.every((e, i) => e.kind === "axis" && e.name === `i${i}`) &&
-      isFull(part.box, map.out as number[]);
-    return whole && map.out.length === part.box.to.length ? { part, map: undefined } : { part, map };
+    return isIdentity(map, sizesOf(part.box)) ? { part, map: undefined } : { part, map };
   }
 
   /** Adds the op in `program`, its operands and attributes given the batch axis. */

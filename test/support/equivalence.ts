@@ -4,12 +4,13 @@
  */
 import { expect } from "vitest";
 import { interpret } from "../../backends/interpret/interpret.ts";
-import { type EvaluationInput, evaluate } from "../../backends/reference/evaluate.ts";
+import { type EvaluationInput, evaluate, type Tensor } from "../../backends/reference/evaluate.ts";
 import { type Compiled, runPipeline } from "../../passes/pipeline.ts";
-import type { FeatureInfo, Graph, ParamInfo } from "../../src/ir/graph.ts";
+import type { FeatureInfo, Graph, Operand, ParamInfo } from "../../src/ir/graph.ts";
 import type { Plan } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { software } from "../../src/ir/profiles.ts";
+import { maxLevel } from "../../src/ir/stage.ts";
 import { verifyGraph } from "../../src/ir/verify.ts";
 import { seeded } from "./random.ts";
 
@@ -76,27 +77,19 @@ export function expectEquivalent(
   profile: Profile = software,
 ): Compiled {
   const input = drawInput(graph, sizes, seed);
-  const wanted = evaluate(
-    graph,
-    input,
-    graph.outputs.map((o) => o.value),
-  );
+  const outputsOf = (g: Graph): ArrayLike<number>[] => {
+    const reads = g.outputs.map((o) => o.value);
+    return evaluate(g, input, reads).map((tensor, i) => perCandidate(g, reads[i], tensor, input));
+  };
+  const wanted = outputsOf(graph);
   expect(verifyGraph(graph)).toEqual([]);
   const compiled = runPipeline(graph, {
     profile,
     onPass(name, result) {
       if (!("nodes" in result)) return;
       expect(verifyGraph(result), `after ${name}`).toEqual([]);
-      const got = evaluate(
-        result,
-        input,
-        result.outputs.map((o) => o.value),
-      );
-      got.forEach((tensor, i) => {
-        expect(
-          distance(tensor.data, spread(wanted[i], sizes, input, tensor.data.length)),
-          `${name}: ${graph.outputs[i].name}`,
-        ).toBeLessThan(1e-10);
+      outputsOf(result).forEach((got, i) => {
+        expect(distance(got, wanted[i]), `${name}: ${graph.outputs[i].name}`).toBeLessThan(1e-10);
       });
     },
   });
@@ -104,23 +97,21 @@ export function expectEquivalent(
   return compiled;
 }
 
-/** Before `split-stages` a task that is the same for every candidate of a request has one value a request, or one in all. */
-function spread(
-  tensor: { readonly data: ArrayLike<number>; readonly shape: readonly number[] },
-  sizes: Sizes,
+/** A task's values for every candidate: before `split-stages` one that a request's candidates share exists once a request. */
+function perCandidate(
+  graph: Graph,
+  operand: Operand,
+  tensor: Tensor,
   input: EvaluationInput,
-  length: number,
 ): ArrayLike<number> {
-  if (tensor.data.length === length && tensor.shape[0] !== sizes.requests) return tensor.data;
-  if (tensor.shape[0] === sizes.candidates && tensor.data.length === length) return tensor.data;
-  const perRequest =
-    tensor.shape[0] === sizes.requests &&
-    sizes.requests > 0 &&
-    (tensor.data.length / sizes.requests) * sizes.candidates === length;
-  const unit = length / Math.max(1, sizes.candidates);
-  return Float64Array.from({ length }, (_, i) => {
+  const node = graph.nodes[operand.id];
+  const level = node.program !== undefined ? 3 : maxLevel(node.stage);
+  if (level === 3) return tensor.data;
+  const rows = level === 2 ? input.requests : 1;
+  const unit = tensor.data.length / rows;
+  return Float64Array.from({ length: unit * input.candidates }, (_, i) => {
     const n = Math.floor(i / unit);
-    return tensor.data[(perRequest ? input.request[n] : 0) * unit + (i % unit)];
+    return tensor.data[(level === 2 ? input.request[n] : 0) * unit + (i % unit)];
   });
 }
 

@@ -1,0 +1,48 @@
+/** Each pass has a folder: NAME.in.txt, a Graph as text, and NAME.out.txt, what the pass makes of it. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { assignLayout } from "../../passes/assign-layout.ts";
+import { contract } from "../../passes/contract.ts";
+import { demand } from "../../passes/demand.ts";
+import { foldLayout } from "../../passes/fold-layout.ts";
+import { type Fused, fuse } from "../../passes/fuse.ts";
+import { passes } from "../../passes/pipeline.ts";
+import { planMemory } from "../../passes/plan-memory.ts";
+import { schedule } from "../../passes/schedule.ts";
+import { simplify } from "../../passes/simplify.ts";
+import { splitStages } from "../../passes/split-stages.ts";
+import type { Graph } from "../../src/ir/graph.ts";
+import { printPlan } from "../../src/ir/print-plan.ts";
+import { parseGraph, printGraph } from "../../src/ir/print.ts";
+import { software } from "../../src/ir/profiles.ts";
+import { verifyGraph } from "../../src/ir/verify.ts";
+
+const context = { profile: software };
+const plan = (fused: Fused): string => printPlan(fused.plan);
+const fused = (g: Graph): Fused => fuse.run(g, context);
+
+const run: Readonly<Record<string, (g: Graph) => string>> = {
+  simplify: (g) => printGraph(simplify.run(g, context)),
+  demand: (g) => printGraph(demand.run(g, context)),
+  "fold-layout": (g) => printGraph(foldLayout.run(g, context)),
+  contract: (g) => printGraph(contract.run(g, context)),
+  "split-stages": (g) => printGraph(splitStages.run(g, context)),
+  "assign-layout": (g) => printGraph(assignLayout.run(g, context)),
+  fuse: (g) => plan(fused(g)),
+  schedule: (g) => plan(schedule.run(fused(g), context)),
+  "plan-memory": (g) => plan(planMemory.run(fused(g), context)),
+};
+
+describe.each(passes.map((p) => p.name))("%s", (name) => {
+  const folder = join(import.meta.dirname, name);
+  const cases = readdirSync(folder)
+    .filter((f) => f.endsWith(".in.txt"))
+    .map((f) => f.slice(0, -".in.txt".length));
+
+  it.each(cases)("%s", async (file) => {
+    const graph = parseGraph(readFileSync(join(folder, `${file}.in.txt`), "utf8"));
+    expect(verifyGraph(graph)).toEqual([]);
+    await expect(run[name](graph)).toMatchFileSnapshot(join(folder, `${file}.out.txt`));
+  });
+});

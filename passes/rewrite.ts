@@ -8,7 +8,9 @@
 import type { Graph, Node, Op, Operand, Origin, Output, Stage, TensorType } from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
 import { composeMaps, isIdentity } from "../src/ir/indexmap.ts";
+import { ConstantTable } from "../src/ir/ops/constants.ts";
 import { opDef } from "../src/ir/ops/index.ts";
+import { pruneGraph } from "../src/ir/prune.ts";
 import { type StageTable, uniform, viewStage } from "../src/ir/stage.ts";
 
 /** What a new node inherits from the one it stands for. */
@@ -27,6 +29,7 @@ export class Rewriter {
   readonly nodes: Node[] = [];
   private readonly became: (Operand | undefined)[] = [];
   private readonly graph: Graph;
+  private readonly constants = new ConstantTable((id) => this.nodes[id]);
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -66,7 +69,7 @@ export class Rewriter {
         inputs: types,
         node: (id) => this.nodes[id],
         feature: (name) => this.graph.features.find((f) => f.name === name),
-        constant: () => undefined,
+        constant: (operand) => this.constants.of(operand),
       },
     );
     return this.add(op, inputs, { ...about, stage }, type);
@@ -115,7 +118,7 @@ export class Rewriter {
         ...(o.logit ? { logit: this.operand(o.logit) } : {}),
       }),
     );
-    return prune({ ...this.graph, nodes: this.nodes, outputs });
+    return pruneGraph({ ...this.graph, nodes: this.nodes, outputs });
   }
 }
 
@@ -128,30 +131,6 @@ export function through(
   const composed = map && target.map ? composeMaps(map, target.map) : (map ?? target.map);
   if (!composed || isIdentity(composed, typeOf(target.id).shape)) return { id: target.id };
   return { id: target.id, map: composed };
-}
-
-/** Drops the nodes that no output needs and numbers the rest from 0. Logits are needed only as far as a score needs them. */
-export function prune(graph: Graph): Graph {
-  const live = new Uint8Array(graph.nodes.length);
-  for (const o of graph.outputs) {
-    live[o.value.id] = 1;
-    if (o.logit) live[o.logit.id] = 1;
-  }
-  for (let id = graph.nodes.length - 1; id >= 0; id--) {
-    if (live[id]) for (const input of graph.nodes[id].inputs) live[input.id] = 1;
-  }
-  const renamed = new Int32Array(graph.nodes.length).fill(-1);
-  const nodes: Node[] = [];
-  const rename = (o: Operand): Operand => (o.map ? { id: renamed[o.id], map: o.map } : { id: renamed[o.id] });
-  for (const node of graph.nodes) {
-    if (!live[node.id]) continue;
-    renamed[node.id] = nodes.length;
-    nodes.push({ ...node, id: nodes.length, inputs: node.inputs.map(rename) });
-  }
-  const outputs = graph.outputs.map(
-    (o): Output => ({ ...o, value: rename(o.value), ...(o.logit ? { logit: rename(o.logit) } : {}) }),
-  );
-  return { ...graph, nodes, outputs };
 }
 
 /** For every node, the (reader, operand position) pairs that read it. */

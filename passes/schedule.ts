@@ -120,24 +120,18 @@ function tiled(
   };
 }
 
-/** Whether neighbours along a reduced axis are neighbours in memory for some value that the statement reads. */
+/** Whether neighbours along a reduced axis are neighbours in memory for some value that the statement sums. */
 function sharesInnermost(s: TileStmt, kernel: TileKernel, values: readonly PlanValue[]): boolean {
   if (s.kind !== "reduce" && s.kind !== "moments") return false;
   const last = s.over[s.over.length - 1];
   const size = kernel.inner.find((a) => a.name === last)?.extent ?? 1;
   if (size < 8) return false;
-  let found = false;
-  const visit = (e: Expr): void => {
-    if (e.kind === "load") {
-      const value = values[e.source];
-      e.index.forEach((i, axis) => {
-        if (value.strides[axis] === 1 && mentions(i, last)) found = true;
-        visit(i);
-      });
-    } else if (e.kind === "apply") for (const a of e.args) visit(a);
+  const isAdjacent = (e: Expr): boolean => {
+    if (e.kind === "load")
+      return e.index.some((i, axis) => values[e.source].strides[axis] === 1 && mentions(i, last));
+    return e.kind === "apply" && e.args.some(isAdjacent);
   };
-  visit(s.value);
-  return found;
+  return isAdjacent(s.value);
 }
 
 function mentions(e: Expr, name: string): boolean {

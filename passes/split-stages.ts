@@ -13,6 +13,7 @@ import { axis, substitute } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand, Output, Stage } from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
 import { identityMap, isIdentity } from "../src/ir/indexmap.ts";
+import { pruneGraph } from "../src/ir/prune.ts";
 import { pieces, type StageTable } from "../src/ir/stage.ts";
 import { definePass } from "./pass.ts";
 import {
@@ -31,7 +32,7 @@ import {
   sizesOf,
   storedBox,
 } from "./restrict.ts";
-import { prune, Rewriter, through } from "./rewrite.ts";
+import { Rewriter, through } from "./rewrite.ts";
 
 /** Beyond this many pieces along an axis a cut costs more in launches than it saves. */
 const MOST_PIECES = 8;
@@ -82,7 +83,7 @@ class Splitter {
       const value = this.output(o.value);
       return { ...o, value, ...(o.logit ? { logit: this.output(o.logit) } : {}) };
     });
-    return prune({ ...this.graph, nodes: this.out.nodes, outputs });
+    return pruneGraph({ ...this.graph, nodes: this.out.nodes, outputs });
   }
 
   /** A task's value, with a candidate axis whatever its stage. */

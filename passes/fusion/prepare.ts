@@ -3,8 +3,8 @@
  * kernel can bind.
  */
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
+import { pruneGraph } from "../../src/ir/prune.ts";
 import { isSource } from "../restrict.ts";
-import { prune } from "../rewrite.ts";
 
 /** Bindings that a kernel needs beside what one concat reads: its result, a weight, a bias, a residual, slots. */
 const OTHER_BINDINGS = 6;
@@ -89,5 +89,5 @@ function boundConcats(graph: Graph, most: number): Graph {
     value: rename(o.value),
     ...(o.logit ? { logit: rename(o.logit) } : {}),
   }));
-  return prune({ ...graph, nodes, outputs });
+  return pruneGraph({ ...graph, nodes, outputs });
 }

@@ -1,0 +1,122 @@
+/** @file Pages of the codes RMX08xx: devices, the runtime and verification. */
+import type { CodePage } from "./page.ts";
+
+export const devicePages: Record<string, CodePage> = {
+  RMX0801: {
+    title: "there is no WebGPU device",
+    meaning: `
+Outside of a browser WebGPU comes from the optional npm package \`webgpu\` (Dawn) and needs a driver: Vulkan on Linux, Metal on macOS,
+Direct3D 12 on Windows. On a machine without a GPU Mesa's software driver serves, from Mesa 24 on; the package's
+\`scripts/driver.sh\` installs it on Debian and Ubuntu. \`--device auto\` falls back to \`reference\`, which is slow.`,
+    failing: `
+$ rmxc run examples/quickstart.rmx --device webgpu`,
+    mended: `
+$ bash scripts/driver.sh
+$ rmxc run examples/quickstart.rmx --device webgpu`,
+  },
+  RMX0802: {
+    title: "the device has less than the program needs",
+    meaning: `
+A program is compiled for a profile: limits, subgroup sizes and features. A device that has less than that of any of them cannot run it.
+The notes name each. Compiling for the device's own profile always fits; \`rmxc run\` does that.`,
+    failing: `
+$ rmxc compile ranker.rmx --profile software -o out`,
+    mended: `
+$ rmxc doctor --json > device.json
+$ rmxc compile ranker.rmx --profile gpu -o out`,
+  },
+  RMX0803: {
+    title: "the device does not accept a kernel",
+    meaning: `
+The text of a kernel was refused by the device's shader compiler. That is a fault of rmxc, or of a driver; the notes show the
+message and the line. Please report it with the spec and the output of \`rmxc doctor\`.`,
+    failing: `
+$ rmxc run ranker.rmx`,
+    mended: `
+$ rmxc run ranker.rmx --device reference`,
+  },
+  RMX0804: {
+    title: "the device was lost",
+    meaning: `
+The driver gave the device up: it was reset, a kernel ran for too long, or the machine slept. Everything on it is gone. Open a
+device and load the model again.`,
+    failing: `
+await engine.score(user, items); // rejects: the device was lost`,
+    mended: `
+const engine = await program.load(weights, await openDevice("auto"));
+const user = await engine.user(features);
+await engine.score(user, items);`,
+  },
+  RMX0805: {
+    title: "something does not fit the device's memory",
+    meaning: `
+A parameter or a buffer is larger than the device's largest buffer, or the device has no memory left. Tables are not affected
+where their rows are gathered on the host; a smaller model or a larger device helps.`,
+    failing: `
+$ rmxc run ranker.rmx --set D=65536`,
+    mended: `
+$ rmxc run ranker.rmx --set D=768`,
+  },
+  RMX0806: {
+    title: "verification differed",
+    meaning: `
+\`--verify\` compares every kernel's output and every task's logits with the f64 reference, which reads the same weights. The measure
+is the relative L2 error; in f32 it must not exceed 1e-5. The first kernel of the list that differs is where to look: what
+follows inherits its error. Exit status 3.`,
+    failing: `
+$ rmxc run ranker.rmx --verify`,
+    mended: `
+$ rmxc run ranker.rmx --device reference`,
+  },
+  RMX0807: {
+    title: "the device reported an error",
+    meaning: `
+The device refused a command that this program gave it, which is a fault of rmxc or of the driver. The notes hold the device's
+message. Please report it with the spec and the output of \`rmxc doctor\`.`,
+    failing: `
+$ rmxc run ranker.rmx`,
+    mended: `
+$ rmxc run ranker.rmx --device reference`,
+  },
+  RMX0808: {
+    title: "too many requests are kept on the device",
+    meaning: `
+\`engine.user\` keeps a request's results on the device until its handle is freed. They lie side by side in one buffer a value, which
+cannot outgrow the device's largest binding; the note says how many requests fit.`,
+    failing: `
+for (const request of stream) await engine.user(request);`,
+    mended: `
+for (const request of stream) {
+  const user = await engine.user(request);
+  await engine.score(user, candidates(request));
+  user.free();
+}`,
+  },
+  RMX0809: {
+    title: "a profile cannot be read",
+    meaning: `
+\`--profile\` takes \`software\`, \`gpu\` or a JSON file with a name, all limits (positive integers), features (true or
+false) and, where the device has subgroups, their smallest and largest size. The notes list what is missing.`,
+    failing: `
+{ "name": "mine", "limits": { "storageBinding": 134217728 } }`,
+    mended: `
+{
+  "name": "mine",
+  "limits": {
+    "storageBinding": 134217728, "bufferSize": 268435456, "storageBuffers": 10, "offsetAlignment": 256,
+    "workgroupMemory": 16384, "workgroupSize": 256, "workgroups": 65535
+  },
+  "features": { "f16": false, "software": false, "timestamps": false }
+}`,
+  },
+  RMX0820: {
+    title: "no variant of a program runs on the device",
+    meaning: `
+A compiled program may hold kernels for several profiles. Loading picks one that the device satisfies; here none is. The
+notes say for each variant what the device lacks.`,
+    failing: `
+$ rmxc compile ranker.rmx --profile software -o out`,
+    mended: `
+$ rmxc compile ranker.rmx --profile software --profile gpu -o out`,
+  },
+};

@@ -1,0 +1,46 @@
+/**
+ * @file The built-in profiles: what `compile` assumes where no device is at hand. Golden files are made with them, so
+ * a change here changes emitted code.
+ */
+import type { Profile } from "./profile.ts";
+
+const MiB = 1024 * 1024;
+
+/**
+ * Mesa's lavapipe, the CPU as a WebGPU device: subgroups of 8 lanes (256-bit vectors). Its Vulkan driver offers
+ * 16 storage buffers a stage and 32 KiB of workgroup memory.
+ */
+export const software: Profile = {
+  name: "software",
+  limits: {
+    storageBinding: 128 * MiB,
+    bufferSize: 4 * 1024 * MiB - 1,
+    storageBuffers: 16,
+    offsetAlignment: 16,
+    workgroupMemory: 32 * 1024,
+    workgroupSize: 1024,
+    workgroups: 65535,
+  },
+  subgroup: { min: 8, max: 8 },
+  features: { f16: true, software: true, timestamps: true },
+};
+
+/**
+ * A GPU of which nothing is known but that it implements WebGPU: the limits that the specification guarantees, with the two
+ * storage buffers more that every discrete GPU of the last decade has, and no promise about subgroups.
+ */
+export const gpu: Profile = {
+  name: "gpu",
+  limits: {
+    storageBinding: 128 * MiB,
+    bufferSize: 256 * MiB,
+    storageBuffers: 10,
+    offsetAlignment: 256,
+    workgroupMemory: 16 * 1024,
+    workgroupSize: 256,
+    workgroups: 65535,
+  },
+  features: { f16: false, software: false, timestamps: false },
+};
+
+export const builtinProfiles: Readonly<Record<string, Profile>> = { software, gpu };

@@ -1,0 +1,255 @@
+/**
+ * @file The thread-level IR: what one invocation of a kernel does. `backends/lower` makes it from tile kernels; the
+ * printers of `backends/wgsl` (and, later, CUDA-C) turn it into text and decide nothing about layout.
+ *
+ * It is a structured program over typed scalars and four-wide vectors: no pointers, no gotos. A vector is four
+ * elements that are neighbours in memory or accumulators of neighbouring columns. Names are already those of
+ * the final text: a printer neither renames nor reorders.
+ */
+import type { Stage } from "./graph.ts";
+
+export type Scalar = "f32" | "i32" | "u32" | "bool";
+
+export interface ThreadType {
+  readonly of: Scalar;
+  readonly width: 1 | 4;
+}
+
+/** Values that exist without a declaration. `call.*` are words of the `Call` uniform (`one` is always 1). */
+export type Builtin =
+  /** Index of the thread in its workgroup. */
+  | "thread"
+  /** Index of the workgroup over both dimensions of the dispatch. */
+  | "workgroup"
+  | "call.rows"
+  | "call.from"
+  | "call.to"
+  | "call.one";
+
+/**
+ * Functions of the IR. `idiv` and `irem` are of non-negative operands; `floordiv` and `mod` floor. The last
+ * group is cooperative: every lane of the subgroup must reach it, `broadcast` takes a constant lane.
+ */
+export type ThreadFn =
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "idiv"
+  | "irem"
+  | "floordiv"
+  | "mod"
+  | "neg"
+  | "shr"
+  | "bitand"
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "and"
+  | "or"
+  | "not"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "rsqrt"
+  | "tanh"
+  | "sigmoid"
+  | "gelu"
+  | "gelu_tanh"
+  | "silu"
+  | "abs"
+  | "floor"
+  | "sign"
+  | "max"
+  | "min"
+  | "pow"
+  | "select"
+  | "convert"
+  | "sum4"
+  | "max4"
+  | "min4"
+  | "subgroup_add"
+  | "subgroup_max"
+  | "subgroup_min"
+  | "subgroup_broadcast";
+
+export type ThreadExpr =
+  /** Any f32 value, ±Infinity included: a printer finds a form that its language accepts. */
+  | { readonly kind: "const"; readonly value: number; readonly type: ThreadType }
+  | { readonly kind: "var"; readonly name: string; readonly type: ThreadType }
+  | { readonly kind: "builtin"; readonly name: Builtin; readonly type: ThreadType }
+  /** `select(a, b, c)` is `c ? b : a`, evaluated both ways. `convert` goes to the node's type. */
+  | {
+      readonly kind: "call";
+      readonly fn: ThreadFn;
+      readonly args: readonly ThreadExpr[];
+      readonly type: ThreadType;
+    }
+  /** A scalar in all four places, or four scalars. */
+  | { readonly kind: "vector"; readonly args: readonly ThreadExpr[]; readonly type: ThreadType }
+  | { readonly kind: "component"; readonly of: ThreadExpr; readonly at: number; readonly type: ThreadType }
+  /** Element (scalar `type`) or group of four (vector `type`; `index` counts groups) of a binding. */
+  | { readonly kind: "load"; readonly binding: number; readonly index: ThreadExpr; readonly type: ThreadType }
+  /** Element of a workgroup array. */
+  | {
+      readonly kind: "shared";
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly type: ThreadType;
+    };
+
+export type ThreadStmt =
+  | { readonly kind: "comment"; readonly text: string }
+  | { readonly kind: "let"; readonly name: string; readonly value: ThreadExpr }
+  /** A variable; without `value` it is zero. */
+  | { readonly kind: "var"; readonly name: string; readonly type: ThreadType; readonly value?: ThreadExpr }
+  | { readonly kind: "assign"; readonly name: string; readonly value: ThreadExpr }
+  /** `name` += `value`. */
+  | { readonly kind: "accumulate"; readonly name: string; readonly value: ThreadExpr }
+  /** for (name = from; name < to; name += step). Bounds are run-time values where a driver must not unroll. */
+  | {
+      readonly kind: "for";
+      readonly name: string;
+      readonly from: ThreadExpr;
+      readonly to: ThreadExpr;
+      readonly step: ThreadExpr;
+      readonly body: readonly ThreadStmt[];
+    }
+  | {
+      readonly kind: "if";
+      readonly cond: ThreadExpr;
+      readonly then: readonly ThreadStmt[];
+      readonly else?: readonly ThreadStmt[];
+    }
+  /** A vector or a scalar to where `load` would read it; with `component`, a scalar to that place of group `index`. */
+  | {
+      readonly kind: "store";
+      readonly binding: number;
+      readonly index: ThreadExpr;
+      readonly component?: number;
+      readonly value: ThreadExpr;
+    }
+  | {
+      readonly kind: "store_shared";
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly value: ThreadExpr;
+    }
+  /** All threads of the workgroup; orders accesses to workgroup arrays. */
+  | { readonly kind: "barrier" }
+  | { readonly kind: "return" };
+
+/** A storage binding. `width` 4: its elements are groups of four, whose single elements can be reached as well. */
+export interface ThreadBinding {
+  readonly name: string;
+  readonly value: number;
+  readonly access: "read" | "read_write";
+  readonly element: Scalar;
+  readonly width: 1 | 4;
+}
+
+export interface SharedArray {
+  readonly name: string;
+  readonly type: ThreadType;
+  readonly count: number;
+}
+
+export interface ThreadProgram {
+  readonly name: string;
+  readonly stage: Stage;
+  /** Threads of a workgroup. */
+  readonly workgroup: number;
+  /** Lines for the head of the text: what was fused, shapes, cost, schedule. */
+  readonly header: readonly string[];
+  readonly bindings: readonly ThreadBinding[];
+  readonly shared: readonly SharedArray[];
+  readonly body: readonly ThreadStmt[];
+}
+
+export const F32: ThreadType = { of: "f32", width: 1 };
+export const I32: ThreadType = { of: "i32", width: 1 };
+export const BOOL: ThreadType = { of: "bool", width: 1 };
+export const F32X4: ThreadType = { of: "f32", width: 4 };
+
+export function widen(type: ThreadType, width: 1 | 4): ThreadType {
+  return type.width === width ? type : { of: type.of, width };
+}
+
+export function constant(value: number, type: ThreadType): ThreadExpr {
+  return { kind: "const", value, type };
+}
+
+export function i32(value: number): ThreadExpr {
+  return constant(value, I32);
+}
+
+export function variable(name: string, type: ThreadType): ThreadExpr {
+  return { kind: "var", name, type };
+}
+
+export function builtin(name: Builtin): ThreadExpr {
+  return { kind: "builtin", name, type: I32 };
+}
+
+export function call(fn: ThreadFn, type: ThreadType, ...args: readonly ThreadExpr[]): ThreadExpr {
+  return { kind: "call", fn, args, type };
+}
+
+/** `e` as a vector of four: itself, or in all four places. */
+export function splat(e: ThreadExpr): ThreadExpr {
+  return e.type.width === 4 ? e : { kind: "vector", args: [e], type: widen(e.type, 4) };
+}
+
+/** Four scalars side by side. */
+export function gather4(args: readonly ThreadExpr[], of: Scalar): ThreadExpr {
+  return { kind: "vector", args, type: { of, width: 4 } };
+}
+
+/** Element `at` of a vector; a scalar is its own element. */
+export function component(e: ThreadExpr, at: number): ThreadExpr {
+  if (e.type.width === 1) return e;
+  if (e.kind === "vector") return e.args[e.args.length === 1 ? 0 : at] as ThreadExpr;
+  return { kind: "component", of: e, at, type: widen(e.type, 1) };
+}
+
+const isConst = (e: ThreadExpr, value: number): boolean => e.kind === "const" && e.value === value;
+
+/** Integer arithmetic on i32 scalars that leaves out what does nothing. */
+export function addI(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  if (a.kind === "const" && b.kind === "const") return i32(a.value + b.value);
+  if (b.kind === "const" && b.value < 0) return call("sub", I32, a, i32(-b.value));
+  return isConst(a, 0) ? b : isConst(b, 0) ? a : call("add", I32, a, b);
+}
+
+export function mulI(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  if (a.kind === "const" && b.kind === "const") return i32(a.value * b.value);
+  return isConst(a, 0) || isConst(b, 0)
+    ? i32(0)
+    : isConst(a, 1)
+      ? b
+      : isConst(b, 1)
+        ? a
+        : call("mul", I32, a, b);
+}
+
+/** Quotient and remainder of non-negative integers. */
+export function divI(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  if (a.kind === "const" && b.kind === "const") return i32(Math.floor(a.value / b.value));
+  return isConst(b, 1) ? a : call("idiv", I32, a, b);
+}
+
+export function remI(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  if (a.kind === "const" && b.kind === "const") return i32(a.value % b.value);
+  return isConst(b, 1) ? i32(0) : call("irem", I32, a, b);
+}
+
+export function lessThan(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  return call("lt", BOOL, a, b);
+}
+
+export function minI(a: ThreadExpr, b: ThreadExpr): ThreadExpr {
+  return call("min", I32, a, b);
+}

@@ -1,0 +1,111 @@
+// layers_0_block_ffn (item stage)
+//   layers.0.block.ffn: einsum
+//   layers.0.block.ffn: add
+//   layers.0.block: add
+// reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16]
+// writes layers_0_block[N, 4, 16]
+// cost   8.32 kFLOP per row of N; 16.6 kB and 1.54 kB per row of N
+// grid   t 4, d 16 by 32, n N by 32; inside k 64
+// plan   8 × 8 threads, 4 × 4 accumulators each
+
+struct Call { rows: i32, first: i32, limit: i32, one: i32 }
+
+@group(0) @binding(0) var<uniform> call: Call;
+@group(0) @binding(1) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w2: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> layers_0_block_ffn_b2: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> layers_0_block: array<vec4<f32>>;
+var<workgroup> a_tile: array<f32, 512>;
+var<workgroup> b_tile: array<vec4<f32>, 128>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_index) thread_index: u32,
+  @builtin(workgroup_id) group_id: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+) {
+  let thread = i32(thread_index);
+  let group = i32(group_id.y * groups.x + group_id.x);
+  let n_tiles = (call.rows + 31) / 32;
+  if (group >= 4 * n_tiles) { return; }
+  let n0 = group % n_tiles * 32;
+  let t = group / n_tiles;
+  let row = thread / 8;
+  let column = thread % 8;
+  var acc_0_0: vec4<f32>;
+  var acc_1_0: vec4<f32>;
+  var acc_2_0: vec4<f32>;
+  var acc_3_0: vec4<f32>;
+  let k_blocks = call.one * 4;
+  let k_step = call.one * 16;
+  for (var block = 0; block < k_blocks; block++) {
+    let at_row = thread / 4;
+    let at_k = thread % 4;
+    let k4 = block * 4 + at_k;
+    let n_stage0 = min(n0 + at_row, call.rows - 1);
+    let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_stage0 * 64 + t * 16 + k4];
+    a_tile[at_k * 4 * 32 + at_row] = layers_0_block_ffn_h_at.x;
+    a_tile[(at_k * 4 + 1) * 32 + at_row] = layers_0_block_ffn_h_at.y;
+    a_tile[(at_k * 4 + 2) * 32 + at_row] = layers_0_block_ffn_h_at.z;
+    a_tile[(at_k * 4 + 3) * 32 + at_row] = layers_0_block_ffn_h_at.w;
+    let at_row1 = (thread + 64) / 4;
+    let at_k1 = (thread + 64) % 4;
+    let k4_1 = block * 4 + at_k1;
+    let n_stage1 = min(n0 + at_row1, call.rows - 1);
+    let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_stage1 * 64 + t * 16 + k4_1];
+    a_tile[at_k1 * 4 * 32 + at_row1] = layers_0_block_ffn_h_at1.x;
+    a_tile[(at_k1 * 4 + 1) * 32 + at_row1] = layers_0_block_ffn_h_at1.y;
+    a_tile[(at_k1 * 4 + 2) * 32 + at_row1] = layers_0_block_ffn_h_at1.z;
+    a_tile[(at_k1 * 4 + 3) * 32 + at_row1] = layers_0_block_ffn_h_at1.w;
+    let at_column = thread % 8;
+    let k = block * 16 + thread / 8;
+    let d4_stage0 = min(at_column, 3);
+    let layers_0_block_ffn_w2_at = layers_0_block_ffn_w2[t * 256 + k * 4 + d4_stage0];
+    b_tile[thread] = layers_0_block_ffn_w2_at;
+    let at_column1 = (thread + 64) % 8;
+    let k1 = block * 16 + (thread + 64) / 8;
+    let d4_stage1 = min(at_column1, 3);
+    let layers_0_block_ffn_w2_at1 = layers_0_block_ffn_w2[t * 256 + k1 * 4 + d4_stage1];
+    b_tile[thread + 64] = layers_0_block_ffn_w2_at1;
+    workgroupBarrier();
+    for (var k2 = 0; k2 < k_step; k2++) {
+      let a0 = a_tile[k2 * 32 + row * 4];
+      let a1 = a_tile[k2 * 32 + row * 4 + 1];
+      let a2 = a_tile[k2 * 32 + row * 4 + 2];
+      let a3 = a_tile[k2 * 32 + row * 4 + 3];
+      let b0 = b_tile[k2 * 8 + column];
+      acc_0_0 += a0 * b0;
+      acc_1_0 += a1 * b0;
+      acc_2_0 += a2 * b0;
+      acc_3_0 += a3 * b0;
+    }
+    workgroupBarrier();
+  }
+  let n_row0 = min(n0 + row * 4, call.rows - 1);
+  let d4_column0 = min(column, 3);
+  let layers_0_block_ffn_b2_at = layers_0_block_ffn_b2[t * 4 + d4_column0];
+  let layers_0_block_norm1_at = layers_0_block_norm1[n_row0 * 16 + t * 4 + d4_column0];
+  if (n0 + row * 4 < call.rows && column * 4 < 16) {
+    let at = n_row0 * 16 + t * 4 + d4_column0;
+    layers_0_block[at] = acc_0_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+  }
+  let n_row1 = min(n0 + (row * 4 + 1), call.rows - 1);
+  let layers_0_block_norm1_at1 = layers_0_block_norm1[n_row1 * 16 + t * 4 + d4_column0];
+  if (n0 + (row * 4 + 1) < call.rows && column * 4 < 16) {
+    let at = n_row1 * 16 + t * 4 + d4_column0;
+    layers_0_block[at] = acc_1_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at1;
+  }
+  let n_row2 = min(n0 + (row * 4 + 2), call.rows - 1);
+  let layers_0_block_norm1_at2 = layers_0_block_norm1[n_row2 * 16 + t * 4 + d4_column0];
+  if (n0 + (row * 4 + 2) < call.rows && column * 4 < 16) {
+    let at = n_row2 * 16 + t * 4 + d4_column0;
+    layers_0_block[at] = acc_2_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at2;
+  }
+  let n_row3 = min(n0 + (row * 4 + 3), call.rows - 1);
+  let layers_0_block_norm1_at3 = layers_0_block_norm1[n_row3 * 16 + t * 4 + d4_column0];
+  if (n0 + (row * 4 + 3) < call.rows && column * 4 < 16) {
+    let at = n_row3 * 16 + t * 4 + d4_column0;
+    layers_0_block[at] = acc_3_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at3;
+  }
+}

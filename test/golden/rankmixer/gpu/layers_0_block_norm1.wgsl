@@ -1,0 +1,116 @@
+// layers_0_block_norm1 (item stage)
+//   reads through x.user_tokens.split_linear: by_request
+//   reads through x: concat
+//   reads through layers.0.block.s: add
+//   layers.0.block.norm1: layer_norm
+//   layers.0.block.norm1: mul
+//   layers.0.block.norm1: add
+// reads  x_user_tokens_split_linear[R, 2, 16], request[N], x_item_tokens_split_linear[N, 2, 16], layers_0_block_norm1_gain[16], layers_0_block_norm1_bias[16]
+// writes layers_0_block_norm1[N, 4, 16]
+// cost   512 FLOP per row of N; 128 B and 516 B per row of N
+// grid   n N, t 4; inside d 16
+// plan   32 lanes a row, 1 row, combined through workgroup memory
+
+struct Call { rows: i32, first: i32, limit: i32, one: i32 }
+
+@group(0) @binding(0) var<uniform> call: Call;
+@group(0) @binding(1) var<storage, read_write> x_user_tokens_split_linear: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> request: array<i32>;
+@group(0) @binding(3) var<storage, read_write> x_item_tokens_split_linear: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> layers_0_block_norm1_gain: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> layers_0_block_norm1_bias: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
+var<workgroup> partial: array<f32, 32>;
+
+fn sum4(v: vec4<f32>) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+@compute @workgroup_size(32)
+fn main(
+  @builtin(local_invocation_index) thread_index: u32,
+  @builtin(workgroup_id) group_id: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+) {
+  let thread = i32(thread_index);
+  let group = i32(group_id.y * groups.x + group_id.x);
+  if (group >= call.rows * 4) { return; }
+  let t = group % 4;
+  let n = group / 4;
+  let d4 = min(thread, 3);
+  var v: vec4<f32>;
+  if (d4 < 2) {
+    let request_at = request[n];
+    let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(d4, 1) * 4 + t];
+    v = x_user_tokens_split_linear_at;
+  } else {
+    let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(d4 - 2, 0) * 4 + t];
+    v = x_item_tokens_split_linear_at;
+  }
+  var v1: vec4<f32>;
+  if (t < 2) {
+    let request_at = request[n];
+    let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(t, 1) * 4 + d4];
+    v1 = x_user_tokens_split_linear_at;
+  } else {
+    let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(t - 2, 0) * 4 + d4];
+    v1 = x_item_tokens_split_linear_at;
+  }
+  let x = v + v1;
+  partial[thread] = sum4(select(vec4<f32>(0.0), x, vec4<bool>(thread < 4)));
+  workgroupBarrier();
+  if (thread < 16) {
+    partial[thread] = partial[thread] + partial[thread + 16];
+  }
+  workgroupBarrier();
+  if (thread < 8) {
+    partial[thread] = partial[thread] + partial[thread + 8];
+  }
+  workgroupBarrier();
+  if (thread < 4) {
+    partial[thread] = partial[thread] + partial[thread + 4];
+  }
+  workgroupBarrier();
+  if (thread < 2) {
+    partial[thread] = partial[thread] + partial[thread + 2];
+  }
+  workgroupBarrier();
+  if (thread < 1) {
+    partial[thread] = partial[thread] + partial[thread + 1];
+  }
+  workgroupBarrier();
+  let total = partial[0];
+  workgroupBarrier();
+  let mean = total / 16.0;
+  let away = x - vec4<f32>(mean);
+  partial[thread] = sum4(select(vec4<f32>(0.0), away * away, vec4<bool>(thread < 4)));
+  workgroupBarrier();
+  if (thread < 16) {
+    partial[thread] = partial[thread] + partial[thread + 16];
+  }
+  workgroupBarrier();
+  if (thread < 8) {
+    partial[thread] = partial[thread] + partial[thread + 8];
+  }
+  workgroupBarrier();
+  if (thread < 4) {
+    partial[thread] = partial[thread] + partial[thread + 4];
+  }
+  workgroupBarrier();
+  if (thread < 2) {
+    partial[thread] = partial[thread] + partial[thread + 2];
+  }
+  workgroupBarrier();
+  if (thread < 1) {
+    partial[thread] = partial[thread] + partial[thread + 1];
+  }
+  workgroupBarrier();
+  let total1 = partial[0];
+  workgroupBarrier();
+  if (thread < 4) {
+    let layers_0_block_norm1_gain_at = layers_0_block_norm1_gain[d4];
+    let layers_0_block_norm1_bias_at = layers_0_block_norm1_bias[d4];
+    let at = n * 16 + t * 4 + d4;
+    layers_0_block_norm1[at] = (v + v1 - mean) * inverseSqrt(total1 / 16.0 + 0.00001) * layers_0_block_norm1_gain_at + layers_0_block_norm1_bias_at;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * @file Where an element lies: linear offsets from a value's strides, and the proof that four neighbours of an axis are one
+ * aligned group of four in memory.
+ *
+ * An axis that is handled four at a time is written 4q + c: `q` (named "d/4" for an axis d) counts groups and `c`
+ * (LANE, the same for every axis, since one expression is widened along one axis only) is the place in the group. A load is
+ * one vector load where its offset is c + rest with 4 | rest.
+ */
+import type { AxisExtent, Expr } from "../../src/ir/expr.ts";
+import { add, axesOf, axis, int, mul, sub, substitute } from "../../src/ir/expr.ts";
+import type { PlanValue } from "../../src/ir/plan.ts";
+import { affineIn, divisibleBy, simplify } from "../../src/ir/simplify.ts";
+import type { Scalar, ThreadBinding } from "../../src/ir/thread.ts";
+import type { TileKernel } from "../../src/ir/tile.ts";
+import { freshName } from "./names.ts";
+
+/** The place within a group of four. */
+export const LANE = "%4";
+/** The first index of a sliced axis in this launch. */
+export const SLICE_FROM = "@from";
+
+export function groupAxis(name: string): string {
+  return `${name}/4`;
+}
+
+/** 4q + c for the axis `name`, with `group` as the name of q. */
+export function quadruple(extent: AxisExtent, group: string): Expr {
+  const groups = typeof extent === "number" ? Math.ceil(extent / 4) : extent;
+  return add(mul(axis(group, groups), int(4)), axis(LANE, 4));
+}
+
+/** Groups of four: the group's index where the offset is an aligned group along LANE. */
+export function groupOffset(offset: Expr): Expr | undefined {
+  const form = affineIn(offset, LANE);
+  if (form === undefined || form.coef !== 1 || !divisibleBy(form.rest, 4)) return undefined;
+  return simplify({ kind: "apply", fn: "floordiv", args: [form.rest, int(4)], type: "i32" });
+}
+
+interface Entry {
+  readonly index: number;
+  readonly value: PlanValue;
+  readonly name: string;
+  readonly access: "read" | "read_write";
+  /** Whether its elements may be bound as groups of four. */
+  readonly groups: boolean;
+  /** Whether an access uses groups. */
+  used: boolean;
+}
+
+/** The storage bindings of a kernel, one a value, in the order of `kernel.buffers`. */
+export class Bindings {
+  private readonly entries = new Map<number, Entry>();
+  private readonly sliced: ReadonlySet<number>;
+
+  constructor(kernel: TileKernel, values: readonly PlanValue[]) {
+    this.sliced = new Set(kernel.slicing?.values ?? []);
+    const names = new Set<string>();
+    const written = new Set(kernel.buffers.filter((b) => b.access === "write").map((b) => b.value));
+    for (const buffer of kernel.buffers) {
+      if (this.entries.has(buffer.value)) continue;
+      const value = values[buffer.value];
+      if (value === undefined)
+        throw new Error(`internal: ${kernel.name} binds the unknown value ${buffer.value}`);
+      const name = freshName(value.name, (n) => names.has(n));
+      names.add(name);
+      const pooled =
+        value.home.kind === "temp" ||
+        value.home.kind === "kept" ||
+        (value.home.kind === "load" && kernel.stage === "load");
+      this.entries.set(buffer.value, {
+        index: this.entries.size,
+        value,
+        name,
+        // A pass may not use one buffer both read-only and writable, and these share a buffer with others of the kernel.
+        access: pooled || written.has(buffer.value) ? "read_write" : "read",
+        groups: value.unit % 4 === 0 && (!this.sliced.has(buffer.value) || (value.strides[0] ?? 0) % 4 === 0),
+        used: false,
+      });
+    }
+  }
+
+  /** The names that the bindings, and functions that read their elements, take. */
+  get names(): string[] {
+    return [...this.entries.values()].flatMap(({ name }) => [name, `${name}_element`]);
+  }
+
+  entry(value: number): Entry {
+    const entry = this.entries.get(value);
+    if (entry === undefined)
+      throw new Error(`internal: value ${value} is used but not among the kernel's buffers`);
+    return entry;
+  }
+
+  /** Elements from the start of the binding, simplified. */
+  offset(source: number, index: readonly Expr[]): Expr {
+    const { value } = this.entry(source);
+    if (index.length !== value.strides.length) {
+      throw new Error(
+        `internal: ${value.name} has ${value.strides.length} axes and is indexed with ${index.length}`,
+      );
+    }
+    let offset: Expr = int(0);
+    index.forEach((part, j) => {
+      const stride = value.strides[j] ?? 0;
+      const at =
+        j === 0 && this.sliced.has(source) ? sub(part, axis(SLICE_FROM, { of: "N", times: 1 })) : part;
+      offset = add(offset, mul(at, int(stride)));
+    });
+    return simplify(offset);
+  }
+
+  /** The group's index where the elements along LANE are one group of `source`; notes the use. */
+  group(source: number, offset: Expr): Expr | undefined {
+    const entry = this.entry(source);
+    const at = entry.groups ? groupOffset(offset) : undefined;
+    if (at !== undefined) entry.used = true;
+    return at;
+  }
+
+  /** Whether `load`s of an expression gain from widening `name` to four: one at least becomes a vector load. */
+  widens(
+    e: { readonly source: number; readonly index: readonly Expr[] },
+    name: string,
+    extent: AxisExtent,
+  ): boolean {
+    if (!e.index.some((part) => axesOf(part).has(name)) || !this.entry(e.source).groups) return false;
+    const four = new Map([[name, quadruple(extent, groupAxis(name))]]);
+    return (
+      groupOffset(
+        this.offset(
+          e.source,
+          e.index.map((part) => substitute(part, four)),
+        ),
+      ) !== undefined
+    );
+  }
+
+  list(): ThreadBinding[] {
+    return [...this.entries.values()].map(({ value, name, access, used }) => ({
+      name,
+      value: value.id,
+      access,
+      element: value.element as Scalar,
+      width: used ? 4 : 1,
+    }));
+  }
+}

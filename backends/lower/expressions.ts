@@ -1,0 +1,400 @@
+/**
+ * @file Scalar expressions of the tile level become expressions of a thread.
+ *
+ * An expression that contains the axis LANE is four elements at once: it becomes a vector, its loads vector loads
+ * where `access.ts` proves that they may. What does not contain it stays scalar until it meets a vector.
+ *
+ * Every load is a named value, placed in the outermost loop that does not change it, and found again wherever the same
+ * element is asked for: the load is what costs. So is anything costly that leaves a loop, and anything that is used twice.
+ */
+import type { ApplyExpr, DType, Expr, LoadExpr, ScalarFn } from "../../src/ir/expr.ts";
+import {
+  axesOf,
+  children,
+  exprKey,
+  int,
+  loadsOf,
+  mul,
+  sameExpr,
+  substitute,
+  walkExpr,
+} from "../../src/ir/expr.ts";
+import type { PlanValue } from "../../src/ir/plan.ts";
+import { affineIn, bounds, simplify } from "../../src/ir/simplify.ts";
+import type { Scalar, ThreadExpr, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
+import { BOOL, call, component, constant, gather4, i32, splat, widen } from "../../src/ir/thread.ts";
+import type { Bindings } from "./access.ts";
+import { LANE } from "./access.ts";
+import type { Builder, Scope } from "./builder.ts";
+
+const SCALARS: Readonly<Record<DType, Scalar>> = { num: "f32", i32: "i32", bool: "bool" };
+
+/** Functions whose value is worth keeping: more than a few instructions. */
+const COSTLY: ReadonlySet<ScalarFn> = new Set([
+  "exp",
+  "log",
+  "sqrt",
+  "rsqrt",
+  "tanh",
+  "sigmoid",
+  "gelu",
+  "gelu_tanh",
+  "silu",
+  "pow",
+  "div",
+]);
+
+/** Functions that a thread has under the same name. */
+const SAME: ReadonlySet<string> = new Set([
+  "add",
+  "sub",
+  "mul",
+  "neg",
+  "and",
+  "or",
+  "not",
+  "exp",
+  "log",
+  "sqrt",
+  "rsqrt",
+  "tanh",
+  "sigmoid",
+  "gelu",
+  "gelu_tanh",
+  "silu",
+  "abs",
+  "floor",
+  "sign",
+  "max",
+  "min",
+  "pow",
+]);
+
+const COMPARE: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
+
+const LANE_VALUES: ThreadExpr = {
+  kind: "vector",
+  args: [0, 1, 2, 3].map(i32),
+  type: { of: "i32", width: 4 },
+};
+
+export function scalarType(type: DType): ThreadType {
+  return { of: SCALARS[type], width: 1 };
+}
+
+/** `e` in as many places as `width` says; never narrower than it is. */
+export function fit(e: ThreadExpr, width: 1 | 4): ThreadExpr {
+  return width === 4 ? splat(e) : e;
+}
+
+export function convert(e: ThreadExpr, of: Scalar): ThreadExpr {
+  if (e.type.of === of) return e;
+  const type: ThreadType = { of, width: e.type.width };
+  if (e.kind === "const")
+    return constant(
+      of === "bool" ? Number(e.value !== 0) : of === "i32" ? Math.trunc(e.value) : e.value,
+      type,
+    );
+  return of === "bool" ? call("ne", type, e, constant(0, e.type)) : call("convert", type, e);
+}
+
+export class Expressions {
+  private readonly builder: Builder;
+  private readonly bindings: Bindings;
+  /** How often the expression that is being translated uses a node. */
+  private uses = new Map<string, number>();
+
+  constructor(builder: Builder, bindings: Bindings) {
+    this.builder = builder;
+    this.bindings = bindings;
+  }
+
+  /** The value of `e` at the point that the bound axes give; a vector if `e` contains LANE or a tile that is one. */
+  evaluate(e: Expr): ThreadExpr {
+    const root = simplify(e);
+    const saved = this.uses;
+    this.uses = countUses(root);
+    const value = this.value(root);
+    this.uses = saved;
+    return value;
+  }
+
+  /** The same as a value of the type `of`. */
+  as(e: Expr, of: Scalar): ThreadExpr {
+    return convert(this.evaluate(e), of);
+  }
+
+  /** Whether `e` is four elements. */
+  wide(e: Expr): boolean {
+    let wide = false;
+    walkExpr(e, (node) => {
+      if (node.kind === "axis" && node.name === LANE) wide = true;
+      if (node.kind === "tile" && this.tile(node.tile).type.width === 4) wide = true;
+    });
+    return wide;
+  }
+
+  /**
+   * Writes `value` (scalar, or four elements along LANE) to `target`[index]. `left`: how many of the axis that LANE
+   * widens are left from this group's first on, where a group may be cut by the end of its axis.
+   */
+  store(target: number, index: readonly Expr[], value: ThreadExpr, left?: ThreadExpr): void {
+    const { builder } = this;
+    const { index: binding, value: info, name } = this.bindings.entry(target);
+    const element = convert(value, info.element);
+    const offset = this.bindings.offset(target, index);
+    if (!this.wide(offset)) {
+      if (element.type.width === 4) throw new Error(`internal: four elements stored to one of ${name}`);
+      builder.emit({ kind: "store", binding, index: this.evaluate(offset), value: element });
+      return;
+    }
+    const group = this.bindings.group(target, offset);
+    const at = group === undefined ? undefined : builder.let("at", this.evaluate(group));
+    const four =
+      at !== undefined && left === undefined ? splat(element) : builder.let("value", splat(element));
+    const one = (c: number): void => {
+      const scalar = component(four, c);
+      if (at !== undefined) builder.emit({ kind: "store", binding, index: at, component: c, value: scalar });
+      else builder.emit({ kind: "store", binding, index: this.evaluate(place(offset, c)), value: scalar });
+    };
+    const all = (): void => {
+      if (at !== undefined) builder.emit({ kind: "store", binding, index: at, value: four });
+      else for (let c = 0; c < 4; c++) one(c);
+    };
+    if (left === undefined || (group !== undefined && endsInPadding(info, index))) {
+      all();
+      return;
+    }
+    const some = (): void => {
+      for (let c = 0; c < 3; c++) builder.if(call("gt", BOOL, left, i32(c)), () => one(c));
+    };
+    builder.if(call("ge", BOOL, left, i32(4)), all, some);
+  }
+
+  private value(e: Expr): ThreadExpr {
+    switch (e.kind) {
+      case "const":
+        return constant(e.value, scalarType(e.type));
+      case "axis":
+        return e.name === LANE ? LANE_VALUES : this.axis(e.name);
+      case "tile":
+        return this.tile(e.tile);
+      case "load":
+        return this.keep(e, this.nameOf(e), () => this.load(e));
+      case "apply":
+        return this.worthKeeping(e) ? this.keep(e, "v", () => this.apply(e)) : this.apply(e);
+      default:
+        return e satisfies never;
+    }
+  }
+
+  private axis(name: string): ThreadExpr {
+    const value = this.builder.find((scope) => scope.axes.has(name))?.axes.get(name);
+    if (value === undefined) throw new Error(`internal: axis ${name} is not bound here`);
+    return value;
+  }
+
+  private tile(name: string): ThreadExpr {
+    const value = this.builder.find((scope) => scope.tiles.has(name))?.tiles.get(name);
+    if (value === undefined) throw new Error(`internal: tile ${name} is not computed here`);
+    return value;
+  }
+
+  private worthKeeping(e: ApplyExpr): boolean {
+    const used = (this.uses.get(exprKey(e)) ?? 0) > 1;
+    if (e.fn === "where") return used || this.branches(e);
+    if (COSTLY.has(e.fn) && e.type === "num") return used || this.home(e) !== this.builder.current;
+    return used && (e.type === "num" || children(e).some((child) => child.kind === "apply"));
+  }
+
+  /** Where loads would be made in vain: a condition for the whole thread, and a load behind it. */
+  private branches(e: ApplyExpr): boolean {
+    const [cond, yes, no] = e.args as readonly [Expr, Expr, Expr];
+    return (
+      !this.wide(cond) && [yes, no].some((branch) => loadsOf(branch).some((l) => this.known(l) === undefined))
+    );
+  }
+
+  private known(e: Expr): ThreadExpr | undefined {
+    const key = exprKey(e);
+    return this.builder.find((scope) => scope.values.has(key))?.values.get(key);
+  }
+
+  /** The outermost scope where everything that `e` depends on is known, not beyond a branch; loads may leave guards too. */
+  private home(e: Expr): Scope {
+    let depth = 0;
+    walkExpr(e, (node) => {
+      const scope =
+        node.kind === "axis" && node.name !== LANE
+          ? this.builder.find((s) => s.axes.has(node.name))
+          : node.kind === "tile"
+            ? this.builder.find((s) => s.tiles.has(node.tile))
+            : undefined;
+      if (scope !== undefined && scope.depth > depth) depth = scope.depth;
+    });
+    let scope = this.builder.current;
+    const leaves = (kind: Scope["kind"]): boolean =>
+      kind === "loop" || (kind === "guard" && e.kind === "load");
+    while (scope.depth > depth && leaves(scope.kind) && scope.parent !== undefined) scope = scope.parent;
+    return scope;
+  }
+
+  private keep(e: Expr, hint: string, compute: () => ThreadExpr): ThreadExpr {
+    const known = this.known(e);
+    if (known !== undefined) return known;
+    const home = this.home(e);
+    return this.builder.inside(home, () => {
+      const value = this.builder.let(hint, compute());
+      home.values.set(exprKey(e), value);
+      return value;
+    });
+  }
+
+  /** A load is called after the last part of its value's name. */
+  private nameOf(e: LoadExpr): string {
+    const { value } = this.bindings.entry(e.source);
+    const last =
+      value.name
+        .split(/[^A-Za-z0-9_]+/)
+        .filter((part) => /[A-Za-z]/.test(part))
+        .at(-1) ?? value.name;
+    return `${last}_at`;
+  }
+
+  private load(e: LoadExpr): ThreadExpr {
+    const { index: binding, value } = this.bindings.entry(e.source);
+    const type: ThreadType = { of: value.element, width: 1 };
+    const offset = this.bindings.offset(e.source, e.index);
+    const read = (at: ThreadExpr): ThreadExpr => ({ kind: "load", binding, index: at, type });
+    const typed = (raw: ThreadExpr): ThreadExpr => convert(raw, SCALARS[e.type]);
+
+    const at = this.bindings.group(e.source, offset);
+    if (at !== undefined && !this.wide(at)) {
+      return typed({ kind: "load", binding, index: this.evaluate(at), type: widen(type, 4) });
+    }
+    const still = affineIn(offset, LANE);
+    const index = still?.coef === 0 ? still.rest : offset;
+    if (!this.wide(index)) return typed(read(this.evaluate(index)));
+    // Four elements that are no neighbours. An index that is itself read from memory is read once for all four.
+    if (loadsOf(index).length > 0 || !containsLane(index)) {
+      const places = this.builder.let("place", this.evaluate(index));
+      return typed(
+        gather4(
+          [0, 1, 2, 3].map((c) => read(component(places, c))),
+          type.of,
+        ),
+      );
+    }
+    return typed(
+      gather4(
+        [0, 1, 2, 3].map((c) => read(this.evaluate(place(index, c)))),
+        type.of,
+      ),
+    );
+  }
+
+  private apply(e: ApplyExpr): ThreadExpr {
+    if (e.fn === "where" && this.branches(e)) return this.branch(e);
+    const args = e.args.map((arg) => this.value(arg));
+    const width = args.some((arg) => arg.type.width === 4) ? 4 : 1;
+    const of = SCALARS[e.type];
+    const type: ThreadType = { of, width };
+    const same = (to: Scalar): ThreadExpr[] => args.map((arg) => fit(convert(arg, to), width));
+    if (e.fn === "add" || e.fn === "sub" || e.fn === "mul" || e.fn === "div") {
+      // A vector and a scalar may meet in arithmetic as they are.
+      return call(e.fn, type, ...args.map((arg) => convert(arg, of)));
+    }
+    if (SAME.has(e.fn)) return call(e.fn as ThreadFn, type, ...same(of));
+    if (COMPARE.has(e.fn)) return call(e.fn as ThreadFn, type, ...same(common(e.args)));
+    switch (e.fn) {
+      case "floordiv":
+      case "mod": {
+        const plain = of === "i32" && e.args.every((arg) => (bounds(arg)?.lo ?? -1) >= 0);
+        const fn: ThreadFn = plain ? (e.fn === "mod" ? "irem" : "idiv") : e.fn;
+        return call(fn, type, ...same(of));
+      }
+      case "relu":
+        return call("max", type, ...same(of), fit(constant(0, { of, width: 1 }), width));
+      case "clamp": {
+        const [x, lo, hi] = same(of) as [ThreadExpr, ThreadExpr, ThreadExpr];
+        return call("min", type, call("max", type, x, lo), hi);
+      }
+      case "where": {
+        const [cond, yes, no] = args as [ThreadExpr, ThreadExpr, ThreadExpr];
+        return call(
+          "select",
+          type,
+          fit(convert(no, of), width),
+          fit(convert(yes, of), width),
+          fit(cond, width),
+        );
+      }
+      case "to_num":
+      case "to_i32":
+      case "to_bool":
+        return convert(args[0] as ThreadExpr, of);
+      default:
+        throw new Error(`internal: ${e.fn} has no form in a thread`);
+    }
+  }
+
+  private branch(e: ApplyExpr): ThreadExpr {
+    const [cond, yes, no] = e.args as readonly [Expr, Expr, Expr];
+    const of = SCALARS[e.type];
+    const width = this.wide(yes) || this.wide(no) ? 4 : 1;
+    const result = this.builder.var("v", { of, width });
+    this.builder.if(
+      this.value(cond),
+      () => this.builder.assign(result, fit(convert(this.value(yes), of), width)),
+      () => this.builder.assign(result, fit(convert(this.value(no), of), width)),
+    );
+    return result;
+  }
+}
+
+/** Whether what a group has beyond the end of its axis falls into the padding of the value's rows. */
+function endsInPadding(value: PlanValue, index: readonly Expr[]): boolean {
+  const extent = value.shape.at(-1);
+  const last = index.at(-1);
+  if (typeof extent !== "number" || last === undefined || index.slice(0, -1).some(containsLane)) return false;
+  const form = affineIn(simplify(last), LANE);
+  const groups = form === undefined ? undefined : affineGroups(form.rest);
+  return (value.strides.at(-2) ?? 0) >= Math.ceil(extent / 4) * 4 && groups === Math.ceil(extent / 4);
+}
+
+/** n where `e` is 4q, q an axis over [0, n). */
+function affineGroups(e: Expr): number | undefined {
+  const [axis] = axesOf(e).values();
+  if (axis === undefined || typeof axis.extent !== "number") return undefined;
+  return sameExpr(e, simplify(mul(axis, int(4)))) ? axis.extent : undefined;
+}
+
+/** `e` at place `c` of the group. */
+export function place(e: Expr, c: number): Expr {
+  return simplify(substitute(e, new Map([[LANE, int(c)]])));
+}
+
+function containsLane(e: Expr): boolean {
+  let found = false;
+  walkExpr(e, (node) => {
+    if (node.kind === "axis" && node.name === LANE) found = true;
+  });
+  return found;
+}
+
+function common(args: readonly Expr[]): Scalar {
+  if (args.some((arg) => arg.type === "num")) return "f32";
+  return args.some((arg) => arg.type === "i32") ? "i32" : "bool";
+}
+
+function countUses(root: Expr): Map<string, number> {
+  const uses = new Map<string, number>();
+  const seen = new Set<string>();
+  walkExpr(root, (node) => {
+    const key = exprKey(node);
+    if (seen.has(key)) return;
+    seen.add(key);
+    for (const child of children(node)) uses.set(exprKey(child), (uses.get(exprKey(child)) ?? 0) + 1);
+  });
+  return uses;
+}

@@ -1,0 +1,66 @@
+/** @file The head of a kernel's text: what it computes, on what, at which cost and how it is cut. */
+import type { AxisExtent, Extent } from "../../src/ir/expr.ts";
+import type { PlanValue } from "../../src/ir/plan.ts";
+import type { TileKernel } from "../../src/ir/tile.ts";
+import { batchOf } from "../../src/ir/tile.ts";
+
+export function headerOf(kernel: TileKernel, plan: { readonly values: readonly PlanValue[] }): string[] {
+  const { fused, flops, bytes } = kernel.about;
+  const rows = batchOf(kernel.stage);
+  const per = rows === undefined ? "" : ` per row of ${rows}`;
+  const shape = (access: "read" | "write"): string =>
+    kernel.buffers
+      .filter((b) => b.access === access)
+      .map(
+        (b) => `${plan.values[b.value]?.name}[${(plan.values[b.value]?.shape ?? []).map(extent).join(", ")}]`,
+      )
+      .join(", ");
+  const grid = kernel.grid.map(
+    (a) => `${a.name} ${axisExtent(a.extent)}${a.tile === 1 ? "" : ` by ${a.tile}`}`,
+  );
+  const inner = kernel.inner.map((a) => `${a.name} ${a.extent}`);
+  return [
+    `${kernel.name} (${kernel.stage} stage)`,
+    ...fused.map((line) => `  ${line}`),
+    `reads  ${shape("read")}`,
+    `writes ${shape("write")}`,
+    `cost   ${count(flops)}FLOP${per}; ${count(bytes.fixed)}B${rows === undefined ? "" : ` and ${count(bytes.perRow)}B${per}`}`,
+    `grid   ${grid.join(", ")}${inner.length === 0 ? "" : `; inside ${inner.join(", ")}`}`,
+    `plan   ${scheduleOf(kernel)}`,
+  ];
+}
+
+function scheduleOf({ lowering: l }: TileKernel): string {
+  switch (l.kind) {
+    case "element":
+      return `a thread a point${l.vector === 4 ? ", four points where they lie together" : ""}, ${l.threads} threads`;
+    case "row":
+      return `${l.lanes} lanes a row, ${l.rows} row${l.rows === 1 ? "" : "s"}, combined through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
+    case "subgroup":
+      return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${4 * l.lanes} columns`;
+    case "blocked":
+      return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each`;
+    default:
+      return l satisfies never;
+  }
+}
+
+function extent(e: Extent): string {
+  return String(e);
+}
+
+function axisExtent(e: AxisExtent): string {
+  return typeof e === "number" ? String(e) : e.times === 1 ? e.of : `${e.of} × ${e.times}`;
+}
+
+/** 1536 → "1.54 k". */
+function count(n: number): string {
+  const units = ["", "k", "M", "G", "T"];
+  let i = 0;
+  let value = n;
+  while (value >= 1000 && i < units.length - 1) {
+    value /= 1000;
+    i++;
+  }
+  return `${i === 0 ? value : Number(value.toPrecision(3))} ${units[i]}`;
+}

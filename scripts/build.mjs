@@ -1,0 +1,62 @@
+/**
+ * @file Builds the package: `dist/cli.js` and `dist/index.js` (bundled, with what they share and load lazily under
+ * `dist/chunks/`), the standard library, and the declarations of the API.
+ */
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import ts from "typescript";
+
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+
+/** Left to Node: the native device bindings, and CommonJS packages that `require` Node's own modules. */
+const external = ["webgpu", "yargs", "yargs/helpers", "cli-progress", "picocolors"];
+
+async function bundle() {
+  rmSync(join(dist, "chunks"), { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
+    outdir: dist,
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external,
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  chmodSync(join(dist, "cli.js"), 0o755);
+}
+
+function copyLibrary() {
+  const from = join(root, "src/std");
+  const to = join(dist, "std");
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) if (name.endsWith(".rmx")) cpSync(join(from, name), join(to, name));
+}
+
+/** Declarations of `src/index.ts` and what it exports. Types are checked elsewhere (`npm run typecheck`). */
+function declare() {
+  rmSync(join(dist, "types"), { recursive: true, force: true });
+  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  const program = ts.createProgram([join(root, "src/index.ts")], options);
+  const { diagnostics } = program.emit(undefined, undefined, undefined, true);
+  if (diagnostics.length > 0) {
+    const host = {
+      getCanonicalFileName: (name) => name,
+      getCurrentDirectory: () => root,
+      getNewLine: () => "\n",
+    };
+    throw new Error(ts.formatDiagnostics(diagnostics, host));
+  }
+}
+
+await bundle();
+copyLibrary();
+declare();

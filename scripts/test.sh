@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# What `npm test` runs: formatting and lint, types, the language's own formatter, and every test on a real WebGPU device.
+# With arguments it runs vitest alone and hands them on: `npm test -- test/runtime`.
+# The last line is `N passed, N failed`; each check counts as one.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+
+finish() {
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+    echo "ok: $name"
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $name ($*)"
+  fi
+}
+
+# The tests run on a device; without one they would say nothing about it, so there is no skipping.
+if ! node scripts/probe.mjs 2>/dev/null; then
+  if ! bash scripts/driver.sh || ! node scripts/probe.mjs 2>/dev/null; then
+    echo "FAILED: there is no WebGPU device to test on"
+    failed=1
+    finish
+  fi
+fi
+
+check build node scripts/build.mjs
+if [ $# -eq 0 ]; then
+  check "format and lint" npx --no-install biome check .
+  check types npx --no-install tsc --noEmit
+  check "rmxc fmt" node dist/cli.js fmt --check examples src/std
+fi
+
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@"
+status=$?
+counts=$(node scripts/counts.mjs "$report" "$status")
+passed=$((passed + ${counts% *}))
+failed=$((failed + ${counts#* }))
+finish

@@ -1,0 +1,169 @@
+/** @file `rmxc compile SPEC`: kernels and a plan, for device profiles; no device is needed. */
+
+import type { Program, Variant } from "../../compile.ts";
+import type { Graph } from "../../ir/graph.ts";
+import type { Plan } from "../../ir/plan.ts";
+import { defineCommand, UsageError } from "../command.ts";
+import { jsonOption, readSets, setOption } from "../options.ts";
+import type { Output } from "../output.ts";
+import { jsonDiagnostics, sayDiagnostics } from "../report.ts";
+import { bytes, figure, plural, table } from "../text.ts";
+
+export const compileCommand = defineCommand({
+  usage: "compile [spec]",
+  summary: "compile a model to kernels; needs no device",
+  positionals: { spec: { type: "string", describe: "the model: a .rmx file" } },
+  options: {
+    ...setOption,
+    target: { choices: ["wgsl"] as const, default: "wgsl" as const, describe: "the kernels' language" },
+    out: {
+      alias: "o",
+      type: "string",
+      requiresArg: true,
+      describe: "write plan.json, kernels/ and README.txt into this folder",
+    },
+    profile: {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      describe: "gpu, software or a JSON file; may be repeated: a variant each [default: gpu]",
+    },
+    emit: { choices: ["graph", "plan", "kernels"] as const, describe: "print this on stdout" },
+    "print-after": { type: "string", requiresArg: true, describe: "print the graph or plan after this pass" },
+    "print-passes": { type: "boolean", default: false, describe: "list the passes in order" },
+    ...jsonOption,
+  },
+  examples: [
+    ["rmxc compile model.rmx -o out", "kernels for a GPU of which nothing is known"],
+    ["rmxc compile model.rmx --emit kernels", "the WGSL on stdout"],
+    ["rmxc compile model.rmx --print-after fuse", "the IR after one pass"],
+  ],
+  async run(args, out) {
+    const { passes } = await import("../../../passes/pipeline.ts");
+    if (args["print-passes"]) {
+      if (args.json) out.json(passes.map(({ name, summary }) => ({ name, summary })));
+      else
+        out.print(
+          table(
+            ["pass", "what it does"],
+            passes.map((pass) => [pass.name, pass.summary]),
+            ["left", "left"],
+          ),
+        );
+      return 0;
+    }
+    if (args.spec === undefined)
+      throw new UsageError("compile takes a spec", "rmxc compile --help shows how it is called");
+    const after = args["print-after"];
+    const shown = [args.emit, after].filter((option) => option !== undefined).length;
+    if (shown + (args.json ? 1 : 0) > 1)
+      throw new UsageError("--emit, --print-after and --json each print on stdout: give one");
+    if (after !== undefined)
+      await checkPass(
+        after,
+        passes.map((pass) => pass.name),
+      );
+
+    const { compile } = await import("../../compile.ts");
+    const printed: { pass: string; result: Graph | Plan }[] = [];
+    const program = await compile(args.spec, {
+      set: readSets(args.set),
+      ...(args.profile !== undefined && { profiles: args.profile }),
+      onPass: (pass, result) => {
+        if (pass === after) printed.push({ pass, result });
+      },
+    });
+    if (!args.json) await sayDiagnostics(program.warnings, program.sources, out);
+    for (const { pass, result } of printed) out.print(`// after ${pass}\n${await irText(result)}`);
+    if (args.emit !== undefined) out.print(await emitted(program, args.emit));
+    if (args.out !== undefined) await program.write(args.out);
+    if (args.json) out.json(await summary(program));
+    else if (shown === 0) describe(program, out);
+    if (args.out !== undefined) out.say(`wrote ${args.out}`);
+    return 0;
+  },
+});
+
+async function checkPass(name: string, known: readonly string[]): Promise<void> {
+  if (known.includes(name)) return;
+  const { closest } = await import("../../../grammar/suggest.ts");
+  const near = closest(name, [...known]);
+  throw new UsageError(
+    `there is no pass ${JSON.stringify(name)}`,
+    near === undefined ? "rmxc compile --print-passes lists them" : `did you mean ${near}?`,
+  );
+}
+
+async function irText(result: Graph | Plan): Promise<string> {
+  if ("nodes" in result) return (await import("../../ir/print.ts")).printGraph(result);
+  return (await import("../../ir/print-plan.ts")).printPlan(result);
+}
+
+async function emitted(program: Program, what: "graph" | "plan" | "kernels"): Promise<string> {
+  if (what === "graph") return irText(program.graph);
+  const parts = await Promise.all(
+    program.variants.map(async (variant) => {
+      const text =
+        what === "plan"
+          ? await irText(variant.plan)
+          : variant.kernels.map((kernel) => kernel.text).join("\n");
+      return program.variants.length === 1 ? text : `// variant ${variant.plan.profile.name}\n${text}`;
+    }),
+  );
+  return parts.join("\n");
+}
+
+function describe(program: Program, out: Output): void {
+  for (const { plan, kernels } of program.variants) {
+    const rows = kernelRows({ plan, kernels, graph: program.graph });
+    out.print(`${program.name} for ${plan.profile.name}: ${plural(rows.length, "kernel")}`);
+    out.print(
+      table(
+        ["stage", "kernel", "lowering", "FLOPs a row", "bytes", "bytes a row", "workgroup"],
+        rows.map((row) => [
+          row.stage,
+          row.name,
+          row.lowering,
+          figure(row.flops),
+          bytes(row.bytes.fixed),
+          bytes(row.bytes.perRow),
+          String(row.workgroup),
+        ]),
+        ["left", "left", "left", "right", "right", "right", "right"],
+      ),
+    );
+  }
+}
+
+function kernelRows({ plan, kernels }: Variant) {
+  const tiles = new Map(
+    [...plan.kernels.load, ...plan.kernels.user, ...plan.kernels.item].map((tile) => [tile.name, tile]),
+  );
+  return kernels.map((kernel) => {
+    const tile = tiles.get(kernel.name);
+    if (tile === undefined) throw new Error(`internal: kernel ${kernel.name} is not in the plan`);
+    const { flops, bytes: moved, fused } = tile.about;
+    return {
+      stage: kernel.stage,
+      name: kernel.name,
+      lowering: tile.lowering.kind,
+      fused,
+      flops,
+      bytes: moved,
+      workgroup: kernel.workgroup,
+      bindings: kernel.bindings.length,
+    };
+  });
+}
+
+async function summary(program: Program) {
+  return {
+    ok: true,
+    model: program.name,
+    variants: program.variants.map((variant) => ({
+      profile: variant.plan.profile,
+      kernels: kernelRows(variant),
+    })),
+    diagnostics: await jsonDiagnostics(program.warnings, program.sources),
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * @file Devices: WebGPU through the optional npm package `webgpu` (Dawn) or a browser's `navigator.gpu`, and `reference`,
+ * which needs nothing and is slow.
+ */
+import { InputError } from "../ir/error.ts";
+import type { Profile } from "../ir/profile.ts";
+import { software } from "../ir/profiles.ts";
+import { withoutNativeStderr } from "./quiet.ts";
+
+export type DeviceKind = "webgpu" | "reference";
+export type DeviceChoice = "auto" | DeviceKind;
+
+interface DeviceBase {
+  /** What a person knows it by: the adapter's description. */
+  readonly name: string;
+  readonly description: string;
+  /** The device's own limits and features, to compile for exactly this one. */
+  readonly profile: Profile;
+  /** One line for stderr where `auto` had to settle for less: why, and how to get better. */
+  readonly notice?: string;
+  /** Resolves with the reason when the device is gone; `undefined` after `destroy`. */
+  readonly lost: Promise<string | undefined>;
+  /** Frees the device; without it a Node process does not end. */
+  destroy(): void;
+}
+
+export interface WebGpuDevice extends DeviceBase {
+  readonly kind: "webgpu";
+  readonly gpu: GPUDevice;
+}
+
+export interface ReferenceDevice extends DeviceBase {
+  readonly kind: "reference";
+}
+
+export type Device = WebGpuDevice | ReferenceDevice;
+
+export interface OpenOptions {
+  /** Which adapter, where there are several. */
+  readonly power?: "low-power" | "high-performance";
+  /** Keeps Dawn's own warnings off stderr; for a process that owns it, such as a command line. See quiet.ts. */
+  readonly quiet?: boolean;
+}
+
+/** Opens a device. `auto` never fails: it falls back to `reference` and says so in `notice`. Throws RMX0801, RMX0802. */
+export async function openDevice(choice: DeviceChoice = "auto", options: OpenOptions = {}): Promise<Device> {
+  if (choice === "reference") return referenceDevice();
+  try {
+    return await openWebGpu(options);
+  } catch (error) {
+    if (choice === "webgpu" || !(error instanceof InputError)) throw error;
+    return referenceDevice(
+      `running on the slow \`reference\` device: ${error.message}; ${error.help ?? "see `rmxc doctor`"}`,
+    );
+  }
+}
+
+export const driverHelp =
+  "install a Vulkan driver (the package's scripts/driver.sh installs Mesa's software driver on Debian and Ubuntu)";
+
+/** The CPU evaluates the model itself in f64. Its profile is only there for `compile` to have one. */
+export function referenceDevice(notice?: string): ReferenceDevice {
+  return {
+    kind: "reference",
+    name: "reference",
+    description: "f64 reference evaluator on the CPU",
+    profile: software,
+    ...(notice !== undefined && { notice }),
+    lost: new Promise(() => {}),
+    destroy: () => {},
+  };
+}
+
+/** Features that a kernel or the engine may use, asked for where the adapter has them. */
+const wantedFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+
+/** Limits that a profile names, asked for at the adapter's best. */
+const wantedLimits = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+  "minStorageBufferOffsetAlignment",
+  "minUniformBufferOffsetAlignment",
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/** Dawn's instance keeps Node alive for as long as anything refers to it: this object holds the only reference. */
+interface InstanceOwner {
+  instance: GPU | undefined;
+}
+
+async function openWebGpu(options: OpenOptions): Promise<WebGpuDevice> {
+  const owner: InstanceOwner = { instance: await findGpu() };
+  try {
+    return await openAdapter(owner, options);
+  } catch (error) {
+    owner.instance = undefined;
+    throw error;
+  }
+}
+
+function findAdapter(owner: InstanceOwner, options: OpenOptions): Promise<GPUAdapter | null> {
+  const look = async () =>
+    owner.instance?.requestAdapter({ powerPreference: options.power ?? "high-performance" });
+  const found = options.quiet === true ? withoutNativeStderr(look) : look();
+  return found.then((adapter) => adapter ?? null);
+}
+
+async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<WebGpuDevice> {
+  const adapter = await findAdapter(owner, options);
+  if (adapter === null) throw new InputError("RMX0801", "WebGPU found no adapter", { help: driverHelp });
+  const requiredLimits: Record<string, number> = {};
+  for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
+  let gpu: GPUDevice;
+  try {
+    gpu = await adapter.requestDevice({
+      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+      requiredLimits,
+    });
+  } catch (error) {
+    const notes = [(error as Error).message];
+    throw new InputError("RMX0802", "the WebGPU adapter gave no device", {
+      notes,
+      help: "see `rmxc doctor`",
+    });
+  }
+  const { info } = adapter;
+  return {
+    kind: "webgpu",
+    gpu,
+    name: info.description || info.device || info.architecture || "unnamed adapter",
+    description: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" · "),
+    profile: profileOf(gpu, info),
+    lost: gpu.lost.then((lost) =>
+      lost.reason === "destroyed" ? undefined : lost.message || "no reason given",
+    ),
+    destroy: () => {
+      gpu.destroy();
+      owner.instance = undefined;
+    },
+  };
+}
+
+async function findGpu(): Promise<GPU> {
+  const browser = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (browser !== undefined) return browser;
+  try {
+    const { create, globals } = await import("webgpu");
+    // The flag constants (GPUBufferUsage, …) are globals in a browser and properties of the package here.
+    for (const [name, value] of Object.entries(globals)) {
+      if (!(name in globalThis))
+        Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+    return create([]);
+  } catch (error) {
+    const [reason = ""] = (error as Error).message.split("\n");
+    const help = "install the optional package with `npm install webgpu`, and see `rmxc doctor`";
+    throw new InputError("RMX0801", "the package `webgpu` (Dawn) cannot be loaded", {
+      notes: [reason],
+      help,
+    });
+  }
+}
+
+function profileOf(gpu: GPUDevice, info: GPUAdapterInfo): Profile {
+  const { limits, features } = gpu;
+  const { subgroupMinSize: min = 0, subgroupMaxSize: max = 0 } = info;
+  return {
+    name: "device",
+    limits: {
+      storageBinding: limits.maxStorageBufferBindingSize,
+      bufferSize: limits.maxBufferSize,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
+      offsetAlignment: Math.max(
+        limits.minStorageBufferOffsetAlignment,
+        limits.minUniformBufferOffsetAlignment,
+      ),
+      workgroupMemory: limits.maxComputeWorkgroupStorageSize,
+      workgroupSize: limits.maxComputeInvocationsPerWorkgroup,
+      workgroups: limits.maxComputeWorkgroupsPerDimension,
+    },
+    ...(features.has("subgroups") && min > 0 && max > 0 && { subgroup: { min, max } }),
+    features: {
+      f16: features.has("shader-f16"),
+      software: info.isFallbackAdapter,
+      timestamps: features.has("timestamp-query"),
+    },
+  };
+}

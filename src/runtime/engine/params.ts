@@ -1,0 +1,111 @@
+/**
+ * @file Parameters and constants on the device: packed once, when the engine loads.
+ *
+ * A parameter larger than a buffer is cut where its kernels' slices begin, a buffer a slice; one that fits a buffer but not a
+ * binding stays whole and is bound from an offset.
+ */
+import type { Plan, PlanValue } from "../../ir/plan.ts";
+import type { WeightSource } from "../weights.ts";
+import { BYTES, type Layout, layoutOf, newWords, packRows } from "./layout.ts";
+import { CHUNK_BYTES, type Memory } from "./memory.ts";
+
+/** A piece of a value: rows [from, to) of its leading axis. */
+export interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly buffer: GPUBuffer;
+}
+
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Uploads every parameter that a kernel reads. `onProgress` gets elements. */
+export function uploadParams(
+  plan: Plan,
+  memory: Memory,
+  weights: WeightSource,
+  onProgress: (done: number, total: number) => void,
+): Map<number, readonly Part[]> {
+  const values = plan.values.filter((value) => value.home.kind === "param");
+  const total = values.reduce((sum, value) => sum + elements(layoutOf(value)), 0);
+  let done = 0;
+  const uploaded = new Map<number, readonly Part[]>();
+  onProgress(0, total);
+  for (const value of values) {
+    const parts = createParts(plan, value, memory);
+    uploaded.set(value.id, parts);
+    for (const part of parts) {
+      uploadPart(value, part, memory, weights, (count) => {
+        done += count;
+        onProgress(done, total);
+      });
+    }
+  }
+  return uploaded;
+}
+
+function elements(layout: Layout): number {
+  return (layout.rows ?? 1) * layout.compactUnit;
+}
+
+function createParts(plan: Plan, value: PlanValue, memory: Memory): Part[] {
+  const layout = layoutOf(value);
+  const rows = layout.rows ?? 1;
+  const bytes = (from: number, to: number): number => (to - from) * layout.unit * BYTES;
+  if (bytes(0, rows) <= memory.limits.bufferSize) {
+    return [{ from: 0, to: rows, buffer: memory.storage(value.name, bytes(0, rows)) }];
+  }
+  const ranges = slicesOf(plan, value.id);
+  if (ranges.length === 0) return [{ from: 0, to: rows, buffer: memory.storage(value.name, bytes(0, rows)) }];
+  return ranges.map(({ from, to }) => ({ from, to, buffer: memory.storage(value.name, bytes(from, to)) }));
+}
+
+function slicesOf(plan: Plan, id: number): readonly RowRange[] {
+  const kernels = [...plan.kernels.load, ...plan.kernels.user, ...plan.kernels.item];
+  return kernels.find((kernel) => kernel.slicing?.values.includes(id))?.slicing?.ranges ?? [];
+}
+
+function uploadPart(
+  value: PlanValue,
+  part: Part,
+  memory: Memory,
+  weights: WeightSource,
+  onRows: (elements: number) => void,
+): void {
+  const { home } = value;
+  if (home.kind !== "param") throw new Error(`internal: ${value.name} is no parameter`);
+  const layout = layoutOf(value);
+  const step = Math.max(1, Math.floor(CHUNK_BYTES / (layout.unit * BYTES)));
+  const staging = layout.compact
+    ? undefined
+    : new Float32Array(Math.min(step, part.to - part.from) * layout.unit);
+  for (let row = part.from; row < part.to; row += step) {
+    const rows = Math.min(step, part.to - row);
+    const count = rows * layout.compactUnit;
+    const from = weights.read(home.path, row * layout.compactUnit, count);
+    const at = (row - part.from) * layout.unit;
+    if (staging === undefined) memory.write(part.buffer, at, from);
+    else {
+      packRows(layout, from, 0, rows, staging);
+      memory.write(part.buffer, at, staging, rows * layout.unit);
+    }
+    onRows(count);
+  }
+}
+
+export function uploadConstants(plan: Plan, memory: Memory): Map<number, GPUBuffer> {
+  const uploaded = new Map<number, GPUBuffer>();
+  for (const value of plan.values) {
+    if (value.home.kind !== "constant") continue;
+    const layout = layoutOf(value);
+    const rows = layout.rows ?? 1;
+    const words = newWords(value.element, rows * layout.unit);
+    packRows(layout, value.home.values, 0, rows, words);
+    const buffer = memory.storage(value.name, words.byteLength);
+    memory.write(buffer, 0, words);
+    uploaded.set(value.id, buffer);
+  }
+  return uploaded;
+}

@@ -1,0 +1,100 @@
+/**
+ * @file Kernels' pipelines, created all at once with the asynchronous calls. A text that does not compile is a fault of
+ * this compiler or of a driver; the message names the kernel and shows the line.
+ */
+import { InputError } from "../../ir/error.ts";
+import type { KernelText } from "../../ir/plan.ts";
+import type { Counters } from "./memory.ts";
+
+export interface Pipeline {
+  readonly text: KernelText;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** By kernel name. Throws RMX0803. */
+export async function createPipelines(
+  gpu: GPUDevice,
+  kernels: readonly KernelText[],
+  counters: Counters,
+  onProgress: (done: number, total: number) => void,
+): Promise<Map<string, Pipeline>> {
+  let done = 0;
+  onProgress(0, kernels.length);
+  const layouts = new Map<string, GPUBindGroupLayout>();
+  const created = await Promise.all(
+    kernels.map(async (text) => {
+      const layout = bindGroupLayout(gpu, text, layouts);
+      const pipeline = await createPipeline(gpu, text, layout);
+      counters.pipelinesCreated++;
+      onProgress(++done, kernels.length);
+      return [text.name, { text, pipeline, layout }] as const;
+    }),
+  );
+  return new Map(created);
+}
+
+/** Layouts are explicit: an automatic one leaves out what a kernel declares but does not use. */
+function bindGroupLayout(
+  gpu: GPUDevice,
+  text: KernelText,
+  known: Map<string, GPUBindGroupLayout>,
+): GPUBindGroupLayout {
+  const key = text.bindings.map((binding) => binding.access).join();
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const visibility = GPUShaderStage.COMPUTE;
+  const layout = gpu.createBindGroupLayout({
+    label: key,
+    entries: [
+      { binding: 0, visibility, buffer: { type: "uniform" } },
+      ...text.bindings.map(({ access }, i) => ({
+        binding: i + 1,
+        visibility,
+        buffer: { type: access === "read" ? ("read-only-storage" as const) : ("storage" as const) },
+      })),
+    ],
+  });
+  known.set(key, layout);
+  return layout;
+}
+
+async function createPipeline(
+  gpu: GPUDevice,
+  text: KernelText,
+  layout: GPUBindGroupLayout,
+): Promise<GPUComputePipeline> {
+  if (text.language !== "wgsl") throw new Error(`internal: ${text.name} is ${text.language}, not wgsl`);
+  gpu.pushErrorScope("validation");
+  const module = gpu.createShaderModule({ label: text.name, code: text.text });
+  const pipeline = gpu.createComputePipelineAsync({
+    label: text.name,
+    layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: "main" },
+  });
+  const moduleError = gpu.popErrorScope();
+  const [result, error] = await Promise.allSettled([pipeline, moduleError]);
+  if (result.status === "fulfilled") return result.value;
+  const notes = await compilationNotes(module, text);
+  if (notes.length === 0) {
+    const reason: unknown = error.status === "fulfilled" && error.value ? error.value : result.reason;
+    notes.push(
+      reason instanceof Error ? reason.message : String((reason as { message?: string }).message ?? reason),
+    );
+  }
+  throw new InputError("RMX0803", `the device does not accept the kernel \`${text.name}\``, {
+    notes,
+    help: "this is a fault of rmxc or of the driver; `--device reference` runs without kernels",
+  });
+}
+
+async function compilationNotes(module: GPUShaderModule, text: KernelText): Promise<string[]> {
+  const { messages } = await module.getCompilationInfo();
+  const lines = text.text.split("\n");
+  return messages
+    .filter((message) => message.type === "error")
+    .map(({ lineNum, linePos, message }) => {
+      const source = lines[lineNum - 1]?.trim() ?? "";
+      return `${text.name}.wgsl:${lineNum}:${linePos}: ${message}${source === "" ? "" : `\n    ${source}`}`;
+    });
+}

@@ -1,0 +1,97 @@
+/**
+ * @file Kept user values: one slab a value, an array of fixed-size slots in which slot s of every slab belongs to the same
+ * request. Item kernels read `slab[slot[request[n]]]`, so one call scores candidates of many requests. A slab grows
+ * by being copied.
+ */
+import { InputError } from "../../ir/error.ts";
+import type { Plan, PlanValue } from "../../ir/plan.ts";
+import { BYTES } from "./layout.ts";
+import { capacityFor, type Memory } from "./memory.ts";
+
+export class Slabs {
+  readonly #memory: Memory;
+  readonly #values: readonly PlanValue[];
+  readonly #buffers = new Map<number, GPUBuffer>();
+  /** Free slots, the next one last. */
+  #free: number[] = [];
+  #capacity = 0;
+  readonly #most: number;
+
+  constructor(plan: Plan, memory: Memory) {
+    this.#memory = memory;
+    this.#values = plan.values.filter((value) => value.home.kind === "kept");
+    const largest = Math.max(1, ...this.#values.map((value) => value.unit));
+    this.#most = Math.floor(memory.largestBinding / (largest * BYTES));
+    this.#resize(Math.min(this.#most, capacityFor(Math.max(1, plan.serve.requests))));
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  buffer(value: number): GPUBuffer | undefined {
+    return this.#buffers.get(value);
+  }
+
+  /** True if the slabs had to grow, which replaces their buffers. Throws RMX0808 where they cannot. */
+  reserve(count: number): boolean {
+    const needed = this.#capacity - this.#free.length + count;
+    if (needed <= this.#capacity) return false;
+    if (needed > this.#most) {
+      throw new InputError("RMX0808", "too many requests are kept on the device", {
+        notes: [`${needed} would be kept; the device has room for ${this.#most}`],
+        help: "free the handles of requests that are done",
+      });
+    }
+    this.#resize(Math.min(this.#most, capacityFor(needed)));
+    return true;
+  }
+
+  allocate(count: number): number[] {
+    const slots: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const slot = this.#free.pop();
+      if (slot === undefined) throw new Error("internal: slots were not reserved");
+      slots.push(slot);
+    }
+    return slots;
+  }
+
+  free(slots: readonly number[]): void {
+    this.#free.push(...slots.toReversed());
+  }
+
+  #resize(capacity: number): void {
+    const { gpu } = this.#memory;
+    const encoder = gpu.createCommandEncoder({ label: "grow slabs" });
+    const old: GPUBuffer[] = [];
+    for (const value of this.#values) {
+      const grown = this.#memory.storage(value.name, capacity * value.unit * BYTES);
+      const before = this.#buffers.get(value.id);
+      if (before !== undefined) {
+        encoder.copyBufferToBuffer(before, 0, grown, 0, this.#capacity * value.unit * BYTES);
+        old.push(before);
+      }
+      this.#buffers.set(value.id, grown);
+    }
+    if (old.length > 0) gpu.queue.submit([encoder.finish()]);
+    for (const buffer of old) this.#memory.free(buffer);
+    const added = Array.from({ length: capacity - this.#capacity }, (_, i) => capacity - 1 - i);
+    this.#free = [...added, ...this.#free];
+    this.#capacity = capacity;
+  }
+}
+
+/** Calls `visit` for each run of consecutive slots: position in `slots`, first slot, length. */
+export function eachSlotRun(
+  slots: readonly number[],
+  visit: (at: number, slot: number, length: number) => void,
+): void {
+  for (let at = 0; at < slots.length; ) {
+    const slot = slots[at] ?? 0;
+    let length = 1;
+    while (slots[at + length] === slot + length) length++;
+    visit(at, slot, length);
+    at += length;
+  }
+}

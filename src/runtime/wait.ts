@@ -1,0 +1,70 @@
+/**
+ * @file Waiting for a device without burning the processor it runs on.
+ *
+ * While a promise of Dawn's Node binding is pending, the binding polls from `setImmediate`, which keeps one core at full
+ * load. Where the "device" is the same processor (lavapipe) that core is half of the machine. So the thread sleeps in
+ * `Atomics.wait` for most of the time that the same work took before, and polls in short naps after that. Every
+ * nap ends in one turn of the event loop, so timers and sockets are served at least every `LONGEST_NAP_MS`.
+ */
+
+const LONGEST_NAP_MS = 10;
+const SHORTEST_NAP_MS = 0.02;
+/** A nap while polling lasts this part of the time waited so far, which bounds the overshoot. */
+const NAP_OF_ELAPSED = 1 / 40;
+/** The part of the predicted time that is slept through. */
+const ASLEEP_OF_PREDICTED = 0.9;
+
+const cell = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread. False where blocking is forbidden (a browser's main thread). */
+function nap(ms: number): boolean {
+  try {
+    Atomics.wait(cell, 0, 0, ms);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Remembers how long each kind of work took and waits for its next promise accordingly. */
+export class Waiter {
+  readonly #asleep: boolean;
+  readonly #predicted = new Map<string, number>();
+
+  /** `asleep`: the device shares this processor. Otherwise `wait` is a plain await. */
+  constructor(asleep: boolean) {
+    this.#asleep = asleep && typeof setImmediate === "function";
+  }
+
+  /** The promise's result; `kind` names work that takes about the same time every time. */
+  async wait<T>(kind: string, promise: Promise<T>): Promise<T> {
+    if (!this.#asleep) return promise;
+    const begin = performance.now();
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+    };
+    promise.then(mark, mark);
+    await turn();
+    const wake = begin + (this.#predicted.get(kind) ?? 0) * ASLEEP_OF_PREDICTED;
+    while (!settled) {
+      const now = performance.now();
+      const wanted = now < wake ? wake - now : Math.max(SHORTEST_NAP_MS, (now - begin) * NAP_OF_ELAPSED);
+      if (!nap(Math.min(LONGEST_NAP_MS, wanted))) break;
+      await turn();
+    }
+    const result = await promise;
+    this.#learn(kind, performance.now() - begin);
+    return result;
+  }
+
+  /** Falls at once and rises slowly: sleeping too long costs time, waking too early only a few polls. */
+  #learn(kind: string, ms: number): void {
+    const before = this.#predicted.get(kind);
+    this.#predicted.set(kind, before === undefined || ms < before ? ms : before + (ms - before) / 8);
+  }
+}

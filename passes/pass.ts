@@ -7,6 +7,8 @@ import type { Profile } from "../src/ir/profile.ts";
 
 export interface PassContext {
   readonly profile: Profile;
+  /** False: what depends on the request alone is computed for every candidate all the same. Default true. */
+  readonly reuse?: boolean;
 }
 
 export interface Pass<From, To> {

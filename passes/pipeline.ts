@@ -31,6 +31,8 @@ export interface PipelineOptions {
   readonly profile: Profile;
   /** False: every temporary keeps a slot of its own, so that all can be read after a run. Default true. */
   readonly reuseArena?: boolean;
+  /** False: user-stage work runs for every candidate, as it would without UG-Sep's reuse. Default true. */
+  readonly reuse?: boolean;
   /** Called with what each pass made. */
   onPass?(name: string, result: Graph | Plan): void;
 }
@@ -43,7 +45,7 @@ export interface Compiled {
 
 /** From an elaborated Graph to a Plan for one profile. */
 export function runPipeline(graph: Graph, options: PipelineOptions): Compiled {
-  const context = { profile: options.profile };
+  const context = { profile: options.profile, reuse: options.reuse ?? true };
   let current = graph;
   for (const pass of graphPasses) {
     current = pass.run(current, context);

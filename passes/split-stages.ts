@@ -14,7 +14,7 @@ import type { Graph, Node, Op, Operand, Output, Stage } from "../src/ir/graph.ts
 import type { IndexMap } from "../src/ir/indexmap.ts";
 import { identityMap, isIdentity } from "../src/ir/indexmap.ts";
 import { pruneGraph } from "../src/ir/prune.ts";
-import { pieces, type StageTable } from "../src/ir/stage.ts";
+import { maxLevel, pieces, type StageTable, viewStage } from "../src/ir/stage.ts";
 import { definePass } from "./pass.ts";
 import {
   type Box,
@@ -37,6 +37,11 @@ import { Rewriter, through } from "./rewrite.ts";
 /** Beyond this many pieces along an axis a cut costs more in launches than it saves. */
 const MOST_PIECES = 8;
 
+/** FLOPs a call below which a partial sum of its own is not worth a launch and a kept value. */
+const LEAST_SAVING = 65536;
+
+type Einsum = Extract<Op, { kind: "einsum" }>;
+
 const PROGRAMS: readonly Stage[] = ["load", "load", "user", "item"];
 
 /** A new value without its batch axis in view: `map` is over the sample's own axes. */
@@ -56,8 +61,8 @@ export const splitStages = definePass<Graph, Graph>({
   name: "split-stages",
   summary:
     "cuts values by stage, assigns each op to the load, user or item program and makes batch axes explicit",
-  run(graph) {
-    return new Splitter(graph).run();
+  run(graph, { reuse = true }) {
+    return new Splitter(graph, reuse).run();
   },
 });
 
@@ -67,9 +72,11 @@ class Splitter {
   private readonly cuts = new Map<number, Cut>();
   private readonly gathers = new Map<number, number>();
   private readonly graph: Graph;
+  private readonly reuse: boolean;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, reuse: boolean) {
     this.graph = graph;
+    this.reuse = reuse;
     this.out = new Rewriter(graph);
   }
 
@@ -144,11 +151,11 @@ class Splitter {
   }
 
   private compute(node: Node, box: Box): Part {
-    const level = levelIn(node.stage, box);
+    const level = this.levelIn(node.stage, box);
     const about = { path: node.path, origin: node.origin };
     if (isSource(node.op)) {
       if (node.op.kind === "feature") {
-        const program: Stage = level === 3 ? "item" : "user";
+        const program: Stage = maxLevel(node.stage) === 3 ? "item" : "user";
         const type = { shape: [batch(program), ...node.type.shape], dtype: node.type.dtype };
         return { id: this.out.add(node.op, [], { ...about, program }, type).id, program, box };
       }
@@ -167,11 +174,85 @@ class Splitter {
       };
     }
     const shapes = node.inputs.map((o) => seenShape(o, this.graph.nodes));
+    if (node.op.kind === "einsum") {
+      const summands = this.summandsOf(node, node.op, box, shapes);
+      if (summands) return this.sumOf(node, node.op, box, shapes, summands);
+    }
     const needed = neededOperands(node, box, shapes);
     const reads = needed.map((k) => this.read(node.inputs[k], operandBox(node, box, k, shapes)));
     if (node.op.kind === "concat" && reads.length === 1 && !reads[0].map) return { ...reads[0].part, box };
     const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
     return { id: this.make(node.op, reads, program, node, sizesOf(box)), program, box };
+  }
+
+  /**
+   * The runs of a contracted axis whose products belong to different programs, or are known to be zero: the user's share of
+   * a sum over mixed channels is computed once a request and kept, the zeros that a mask leaves are not multiplied.
+   */
+  private summandsOf(
+    node: Node,
+    op: Einsum,
+    box: Box,
+    shapes: readonly (readonly number[])[],
+  ): Summands | undefined {
+    const tables = node.inputs.map((o) => {
+      const { stage } = this.graph.nodes[o.id];
+      return o.map ? viewStage(stage, o.map) : stage;
+    });
+    const boxes = node.inputs.map((_, k) => operandBox(node, box, k, shapes));
+    const summed = new Set(op.operands.flat().filter((l) => !op.out.includes(l)));
+    let best: (Summands & { readonly saved: number }) | undefined;
+    for (const label of summed) {
+      const size = sizeOfLabel(op, shapes, label);
+      const groups = runs(
+        0,
+        size,
+        op.operands.flatMap((labels, k) => labels.flatMap((l, i) => (l === label ? tables[k].cuts[i] : []))),
+        (from, to) => {
+          const levels = tables.map((table, k) =>
+            this.levelIn(table, narrowed(boxes[k], op.operands[k], label, from, to)),
+          );
+          return levels.includes(0) ? 0 : Math.max(...levels);
+        },
+      );
+      if (groups.length < 2 || groups.length > MOST_PIECES) continue;
+      const latestLevel = Math.max(...groups.map((g) => g.level));
+      const zeros = groups.some((g) => g.level === 0);
+      const early = groups.reduce(
+        (sum, g) => sum + (g.level > 0 && g.level < latestLevel ? g.to - g.from : 0),
+        0,
+      );
+      const work = 2 * sizesOf(box).reduce((p, n) => p * n, 1) * early * this.graph.serve.candidates;
+      const saved = (zeros ? size : 0) + early;
+      if ((zeros || work >= LEAST_SAVING) && saved > (best?.saved ?? 0)) best = { label, groups, saved };
+    }
+    return best;
+  }
+
+  /** The sum of an einsum's parts over runs of one contracted axis, each in the program of its run. */
+  private sumOf(
+    node: Node,
+    op: Einsum,
+    box: Box,
+    shapes: readonly (readonly number[])[],
+    { label, groups }: Summands,
+  ): Part {
+    const shape = sizesOf(box);
+    const latestFirst = groups
+      .filter((g) => g.level > 0)
+      .sort((a, b) => b.level - a.level || a.from - b.from);
+    const parts = latestFirst.map(({ from, to, level }): Part => {
+      const reads = node.inputs.map((o, k) =>
+        this.read(o, narrowed(operandBox(node, box, k, shapes), op.operands[k], label, from, to)),
+      );
+      const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
+      return { id: this.make(op, reads, program, node, shape), program, box };
+    });
+    return parts.reduce((sum, part): Part => {
+      const program = latest([sum.program, part.program]);
+      const reads = [sum, part].map((p) => ({ part: p, map: undefined }));
+      return { id: this.make({ kind: "pointwise", fn: "add" }, reads, program, node, shape), program, box };
+    });
   }
 
   /** A read of `box` of the view `operand`, as a view of a new value. */
@@ -243,10 +324,44 @@ class Splitter {
   private cutOf(node: Node): Cut {
     let cut = this.cuts.get(node.id);
     if (!cut) {
-      cut = cutBox(node, fullBox(this.shapeOf(node.id)), cuttableAxes(node.op, node.type.shape.length));
+      cut = this.cutBox(node, fullBox(this.shapeOf(node.id)), cuttableAxes(node.op, node.type.shape.length));
       this.cuts.set(node.id, cut);
     }
     return cut;
+  }
+
+  /** Cuts `box` along the axis that moves the most work to an earlier program, and the pieces again. */
+  private cutBox(node: Node, box: Box, cuttable: readonly boolean[]): Cut {
+    const level = this.levelIn(node.stage, box);
+    let best: { axis: number; groups: Segment[]; saved: number } | undefined;
+    for (let a = 0; a < cuttable.length; a++) {
+      if (!cuttable[a]) continue;
+      const groups = this.groupsAlong(node.stage, box, a);
+      if (groups.length < 2 || groups.length > MOST_PIECES) continue;
+      const early = groups.reduce((sum, g) => sum + (g.level < level ? g.to - g.from : 0), 0);
+      const saved = early / (box.to[a] - box.from[a]);
+      if (saved > (best?.saved ?? 0)) best = { axis: a, groups, saved };
+    }
+    if (!best) return { kind: "whole", box };
+    const { axis: along, groups } = best;
+    const parts = groups.map((g) => this.cutBox(node, ranged(box, along, g.from, g.to), cuttable));
+    return { kind: "along", axis: along, box, parts };
+  }
+
+  /** The runs of equal latest stage along axis `a` within `box`. */
+  private groupsAlong(table: StageTable, box: Box, a: number): Segment[] {
+    return runs(box.from[a], box.to[a], table.cuts[a], (from, to) =>
+      this.levelIn(table, ranged(box, a, from, to)),
+    );
+  }
+
+  /** The latest stage of any element of the box; without reuse, what depends on the request runs for every candidate. */
+  private levelIn(table: StageTable, box: Box): number {
+    let level = 0;
+    for (const piece of pieces(table)) {
+      if (piece.level > level && !isEmpty(intersect(piece, box))) level = piece.level;
+    }
+    return level === 2 && !this.reuse ? 3 : level;
   }
 }
 
@@ -271,64 +386,55 @@ function isInline(op: Op): boolean {
   }
 }
 
-/** Cuts `box` along the axis that moves the most work to an earlier program, and the pieces again. */
-function cutBox(node: Node, box: Box, cuttable: readonly boolean[]): Cut {
-  const whole: Cut = { kind: "whole", box };
-  const level = levelIn(node.stage, box);
-  let best: { axis: number; groups: Segment[]; saved: number } | undefined;
-  for (let a = 0; a < cuttable.length; a++) {
-    if (!cuttable[a]) continue;
-    const groups = groupsAlong(node.stage, box, a);
-    if (groups.length < 2 || groups.length > MOST_PIECES) continue;
-    const saved =
-      groups.reduce((sum, g) => sum + (g.level < level ? g.to - g.from : 0), 0) / (box.to[a] - box.from[a]);
-    if (saved > (best?.saved ?? 0)) best = { axis: a, groups, saved };
-  }
-  if (!best) return whole;
-  const { axis: along, groups } = best;
-  const parts = groups.map((g) =>
-    cutBox(
-      node,
-      {
-        from: box.from.map((f, i) => (i === along ? g.from : f)),
-        to: box.to.map((t, i) => (i === along ? g.to : t)),
-      },
-      cuttable,
-    ),
-  );
-  return { kind: "along", axis: along, box, parts };
-}
-
 interface Segment {
   readonly from: number;
   readonly to: number;
   readonly level: number;
 }
 
-/** The runs of equal latest stage along axis `a` within `box`. */
-function groupsAlong(table: StageTable, box: Box, a: number): Segment[] {
-  const cuts = [box.from[a], ...table.cuts[a].filter((c) => c > box.from[a] && c < box.to[a]), box.to[a]];
+/** Runs of the contracted axis `label`, each of one level. */
+interface Summands {
+  readonly label: number;
+  readonly groups: readonly Segment[];
+}
+
+/** [from, to) in runs of equal level between neighbouring cuts. */
+function runs(
+  from: number,
+  to: number,
+  cuts: readonly number[],
+  levelOf: (from: number, to: number) => number,
+): Segment[] {
+  const inside = [...new Set(cuts)].filter((c) => c > from && c < to).sort((a, b) => a - b);
+  const ends = [from, ...inside, to];
   const groups: Segment[] = [];
-  for (let i = 0; i + 1 < cuts.length; i++) {
-    const segment = {
-      from: box.from.map((f, j) => (j === a ? cuts[i] : f)),
-      to: box.to.map((t, j) => (j === a ? cuts[i + 1] : t)),
-    };
-    const level = levelIn(table, segment);
+  for (let i = 0; i + 1 < ends.length; i++) {
+    const level = levelOf(ends[i], ends[i + 1]);
     const last = groups[groups.length - 1];
-    if (last && last.level === level) groups[groups.length - 1] = { ...last, to: cuts[i + 1] };
-    else groups.push({ from: cuts[i], to: cuts[i + 1], level });
+    if (last && last.level === level) groups[groups.length - 1] = { ...last, to: ends[i + 1] };
+    else groups.push({ from: ends[i], to: ends[i + 1], level });
   }
   return groups;
 }
 
-/** The latest stage of any element of the box. */
-function levelIn(table: StageTable, box: Box): number {
-  let level = 0;
-  for (const piece of pieces(table)) {
-    if (piece.level > level && !isEmpty(intersect(piece, box))) level = piece.level;
-  }
-  return level;
+/** The part of an operand's box in which the label's index lies in [from, to). */
+function narrowed(box: Box, labels: readonly number[], label: number, from: number, to: number): Box {
+  return {
+    from: box.from.map((f, i) => (labels[i] === label ? from : f)),
+    to: box.to.map((t, i) => (labels[i] === label ? to : t)),
+  };
+}
+
+function sizeOfLabel(op: Einsum, shapes: readonly (readonly number[])[], label: number): number {
+  const k = op.operands.findIndex((labels) => labels.includes(label));
+  return shapes[k][op.operands[k].indexOf(label)];
+}
+
+function ranged(box: Box, a: number, from: number, to: number): Box {
+  return {
+    from: box.from.map((f, i) => (i === a ? from : f)),
+    to: box.to.map((t, i) => (i === a ? to : t)),
+  };
 }
 
 function latest(programs: readonly Stage[]): Stage {

@@ -13,8 +13,8 @@ import { schedule } from "../../passes/schedule.ts";
 import { simplify } from "../../passes/simplify.ts";
 import { splitStages } from "../../passes/split-stages.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { printPlan } from "../../src/ir/print-plan.ts";
 import { parseGraph, printGraph } from "../../src/ir/print.ts";
+import { printPlan } from "../../src/ir/print-plan.ts";
 import { software } from "../../src/ir/profiles.ts";
 import { verifyGraph } from "../../src/ir/verify.ts";
 

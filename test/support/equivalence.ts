@@ -74,7 +74,7 @@ export function expectEquivalent(
   graph: Graph,
   sizes: Sizes,
   seed = 1,
-  profile: Profile = software,
+  { profile = software, reuse = true }: { readonly profile?: Profile; readonly reuse?: boolean } = {},
 ): Compiled {
   const input = drawInput(graph, sizes, seed);
   const outputsOf = (g: Graph): ArrayLike<number>[] => {
@@ -85,6 +85,7 @@ export function expectEquivalent(
   expect(verifyGraph(graph)).toEqual([]);
   const compiled = runPipeline(graph, {
     profile,
+    reuse,
     onPass(name, result) {
       if (!("nodes" in result)) return;
       expect(verifyGraph(result), `after ${name}`).toEqual([]);

@@ -97,7 +97,10 @@ export function meaningOf(
     });
   const over = (names: readonly string[], visit: () => void): void => {
     const [first, ...rest] = names;
-    if (first === undefined) return visit();
+    if (first === undefined) {
+      visit();
+      return;
+    }
     const extent = k.inner.find((a) => a.name === first)?.extent ?? 0;
     for (let i = 0; i < extent; i++) {
       at.set(first, i);
@@ -145,7 +148,7 @@ export function meaningOf(
         });
         return;
       default:
-        return s satisfies never;
+        s satisfies never;
     }
   };
   const points = (i: number): void => {

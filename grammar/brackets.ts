@@ -13,7 +13,7 @@ import { endOf, spanOf } from "./lexer.ts";
 import * as t from "./tokens.ts";
 
 /** Brackets may nest this deep; a file that goes deeper is refused before anything recurses over it. */
-export const maxNesting = 128;
+export const maxNesting = 64;
 
 export interface Statements {
   /** Balanced, and ending with a line end if there is any token at all. Empty where nesting is too deep. */

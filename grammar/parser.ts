@@ -11,6 +11,7 @@ import { arrange } from "./brackets.ts";
 import { checkDepth } from "./depth.ts";
 import type { Diagnostic, SourceFile } from "./diagnostics.ts";
 import { lex } from "./lexer.ts";
+import { anyBetween } from "./offsets.ts";
 import { RmxParser } from "./parser/declarations.ts";
 
 let parser: RmxParser | undefined;
@@ -19,7 +20,7 @@ let parser: RmxParser | undefined;
 export function parse(file: SourceFile): { file: File; diagnostics: Diagnostic[] } {
   const { tokens, comments, diagnostics: lexical } = lex(file);
   const { tokens: statements, diagnostics: brackets } = arrange(file, tokens);
-  const diagnostics = [...lexical, ...brackets.filter((bracket) => !isSwallowed(file, bracket, lexical))];
+  const diagnostics = [...lexical, ...withoutSwallowed(file, brackets, lexical)];
   parser ??= new RmxParser({ skipValidations: true });
   const result = parser.read({
     file,
@@ -45,15 +46,24 @@ function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return diagnostics.toSorted((a, b) => (a.span?.start ?? 0) - (b.span?.start ?? 0));
 }
 
-/** Whether what would have closed a bracket was lost in a string or a comment that is itself not closed. */
-function isSwallowed(file: SourceFile, bracket: Diagnostic, lexical: readonly Diagnostic[]): boolean {
-  const opened = bracket.secondary?.[0]?.span.start;
-  const missing = bracket.span?.start;
-  if (bracket.code !== "RMX0007" || opened === undefined || missing === undefined) return false;
-  return lexical.some(({ code, span }) => {
-    if (span === undefined) return false;
-    if (code === "RMX0002") return opened <= span.start && span.start <= missing;
-    return code === "RMX0003" && file.text.slice(missing, span.start).trim() === "";
+/**
+ * The reports of unclosed brackets, but for those whose closing bracket was lost in a string or a comment that is
+ * itself not closed.
+ */
+function withoutSwallowed(
+  file: SourceFile,
+  brackets: readonly Diagnostic[],
+  lexical: readonly Diagnostic[],
+): Diagnostic[] {
+  const startsOf = (code: string): number[] =>
+    lexical.flatMap((d) => (d.code === code && d.span ? [d.span.start] : []));
+  const strings = startsOf("RMX0002");
+  const [comment] = startsOf("RMX0003");
+  return brackets.filter(({ code, span, secondary }) => {
+    const opened = secondary?.[0]?.span.start;
+    if (code !== "RMX0007" || span === undefined || opened === undefined) return true;
+    const atEnd = comment !== undefined && file.text.slice(span.start, comment).trim() === "";
+    return !atEnd && !anyBetween(strings, opened, span.start);
   });
 }
 

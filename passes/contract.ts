@@ -4,6 +4,8 @@
  * - An axis of one operand alone is summed before it meets the others; an einsum of one operand is a reduction.
  * - More than two operands associate in the order that costs least, where each product's cost is weighed by how often it
  *   runs (load never, user once a request, item once a candidate): X(XᵀY) rather than (XXᵀ)Y.
+ * - A norm before a product becomes row statistics after it where that keeps a request's share of the product apart
+ *   (contraction/norms.ts).
  * - A repeated label (a diagonal) becomes an index map.
  * - `top_k` is spelled out as ranks: rank_i = #{j: x_j > x_i, or x_j = x_i and j < i}; the mask is rank < k, the index of
  *   place r is Σ_i i · [rank_i = r].
@@ -12,6 +14,7 @@ import { axis } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand } from "../src/ir/graph.ts";
 import { composeMaps, type IndexMap, identityMap } from "../src/ir/indexmap.ts";
 import { maxLevel } from "../src/ir/stage.ts";
+import { normAfterProduct } from "./contraction/norms.ts";
 import { definePass } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
 
@@ -20,10 +23,15 @@ type Einsum = Extract<Op, { kind: "einsum" }>;
 export const contract = definePass<Graph, Graph>({
   name: "contract",
   summary: "orders and associates einsums by cost and gives them the two-operand form of kernels",
-  run(graph) {
+  run(graph, { reuse = true }) {
     const out = new Rewriter(graph);
     for (const node of graph.nodes) {
-      if (node.op.kind === "einsum") out.replace(node.id, contractEinsum(node, node.op, out, graph));
+      if (node.op.kind === "einsum")
+        out.replace(
+          node.id,
+          (reuse ? normAfterProduct(node, node.op, out) : undefined) ??
+            contractEinsum(node, node.op, out, graph),
+        );
       else if (node.op.kind === "top_k_mask" || node.op.kind === "top_k_index")
         out.replace(node.id, spellTopK(node, node.op, out));
       else out.copy(node);

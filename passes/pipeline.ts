@@ -1,7 +1,7 @@
 /**
  * @file The pipeline: which passes run, in which order. No other file knows the order.
  *
- *     simplify · demand · fold-layout · simplify · contract · split-stages · simplify · assign-layout · fuse · schedule · plan-memory
+ *     simplify · demand · fold-layout · contract · simplify · split-stages · assign-layout · fuse · schedule · plan-memory
  */
 import type { Graph } from "../src/ir/graph.ts";
 import type { Plan } from "../src/ir/plan.ts";
@@ -17,7 +17,15 @@ import { schedule } from "./schedule.ts";
 import { simplify } from "./simplify.ts";
 import { splitStages } from "./split-stages.ts";
 
-const graphPasses: readonly GraphPass[] = [simplify, demand, foldLayout, contract, splitStages, assignLayout];
+const graphPasses: readonly GraphPass[] = [
+  simplify,
+  demand,
+  foldLayout,
+  contract,
+  simplify,
+  splitStages,
+  assignLayout,
+];
 const planPasses = [schedule, planMemory];
 
 /** Every pass in order, for `--print-passes` and `--print-after`. */

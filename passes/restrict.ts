@@ -49,6 +49,7 @@ export function cuttableAxes(op: Op, rank: number): readonly boolean[] {
   const all = Array.from({ length: rank }, () => true);
   switch (op.kind) {
     case "normalize":
+    case "row_statistics":
       all[rank - 1] = false;
       return all;
     case "softmax":
@@ -100,6 +101,11 @@ export function operandBox(node: Node, box: Box, k: number, shapes: readonly (re
         to: box.to.map((t, i) => (i === op.axis ? Math.min(t, end) - start : t)),
       };
     }
+    case "row_statistics":
+      return {
+        from: [...box.from.slice(0, -1), 0],
+        to: [...box.to.slice(0, -1), full.to[full.to.length - 1]],
+      };
     case "reduce": {
       let at = 0;
       const from = [...full.from];

@@ -11,7 +11,15 @@ import { InputError } from "../src/ir/error.ts";
 import type { AxisExtent, Expr } from "../src/ir/expr.ts";
 import type { Plan, PlanValue } from "../src/ir/plan.ts";
 import type { Profile } from "../src/ir/profile.ts";
-import type { GridAxis, Lowering, Slicing, TileKernel, TileStmt } from "../src/ir/tile.ts";
+import {
+  expressionsOf,
+  type GridAxis,
+  type Lowering,
+  type ScoreStmt,
+  type Slicing,
+  type TileKernel,
+  type TileStmt,
+} from "../src/ir/tile.ts";
 import type { Fused } from "./fuse.ts";
 import { flattenGrid } from "./fusion/flatten.ts";
 import { definePass } from "./pass.ts";
@@ -33,6 +41,8 @@ export const schedule = definePass<Fused, Fused>({
 });
 
 function scheduleKernel(kernel: TileKernel, plan: Plan, profile: Profile): TileKernel {
+  const score = kernel.body.find((s) => s.kind === "score");
+  if (score?.kind === "score") return scheduleScore(kernel, score, plan, profile);
   const dot = kernel.body.find((s) => s.kind === "dot");
   if (dot?.kind === "dot") return scheduleDot(kernel, dot, plan, profile);
   const shared = kernel.body.some((s) => s.kind === "store" && s.over.length > 0);
@@ -65,6 +75,30 @@ function scheduleDot(
   const registersM = rows >= 32 ? 4 : rows >= 16 ? 2 : 1;
   const lowering: Lowering = { kind: "blocked", threadsM: 8, threadsN: 8, registersM, registersN: 4 };
   return tiled(kernel, { [dot.m]: 8 * registersM, [dot.n]: 32 }, lowering, { [dot.k]: 16 });
+}
+
+/** Accumulators (a vec4 each) that a lane of a score product keeps, and column groups that it owns, at most. */
+const MOST_ACCUMULATORS = 16;
+const MOST_GROUPS = 8;
+
+/** Rows share the keys and values that a workgroup reads; wide values leave fewer of them. */
+function scheduleScore(kernel: TileKernel, score: ScoreStmt, plan: Plan, profile: Profile): TileKernel {
+  const fixed = profile.subgroup !== undefined && profile.subgroup.min === profile.subgroup.max;
+  const bySubgroup = profile.features.software && fixed;
+  const lanes = bySubgroup ? (profile.subgroup?.max ?? 0) : 32;
+  const columns = rowsExpected(kernel, score.n, plan);
+  const groups = Math.min(MOST_GROUPS, Math.ceil(columns / (4 * lanes)));
+  const expected = rowsExpected(kernel, score.m, plan);
+  // Rows of several requests are told apart at run time, which barriers do not allow.
+  const most = score.segment !== undefined && !bySubgroup ? 1 : MOST_ACCUMULATORS / groups;
+  let rows = 1;
+  while (rows < 8 && rows < expected && rows < most) rows *= 2;
+  return tiled(
+    kernel,
+    { [score.m]: rows, [score.n]: 4 * lanes * groups },
+    { kind: "score", lanes, rows, groups, combine: bySubgroup ? "subgroup" : "shared" },
+    { [score.j]: lanes, [score.k]: 4 },
+  );
 }
 
 /** How many rows of the product a call of the size to tune for has. */
@@ -155,11 +189,12 @@ function sliceParameters(kernel: TileKernel, values: readonly PlanValue[], profi
   const axis = kernel.grid.find((a) => a.name === first);
   if (!axis || typeof axis.extent !== "number" || axis.tile !== 1 || leading.some((n) => n !== first)) {
     throw new InputError(
-      "RMX0310",
+      "RMX0810",
       `the parameter \`${large[0].name}\` is larger than one binding of the device and cannot be read in slices`,
       {
         notes: [`it takes ${large[0].unit * 4} bytes; a binding holds ${limit}`],
-        help: "store it in fewer bytes (a `precision` line), or split it along a token axis",
+        help: "split it along a token axis, or compile for a device with larger bindings",
+        exit: 1,
       },
     );
   }
@@ -181,10 +216,11 @@ function sliceRows(value: PlanValue, profile: Profile): number {
   const rows = Math.floor(most / multiple) * multiple;
   if (rows < 1) {
     throw new InputError(
-      "RMX0310",
+      "RMX0810",
       `one row of the parameter \`${value.name}\` is larger than one binding of the device`,
       {
         notes: [`a row takes ${bytes} bytes; a binding holds ${profile.limits.storageBinding}`],
+        exit: 1,
       },
     );
   }
@@ -206,10 +242,7 @@ function leadingAxis(kernel: TileKernel, value: PlanValue): string | undefined {
     } else if (e.kind === "apply") for (const a of e.args) visit(a);
   };
   for (const s of kernel.body) {
-    if (s.kind === "dot") {
-      visit(s.a);
-      visit(s.b);
-    } else visit(s.value);
+    for (const e of s.kind === "store" ? [s.value] : expressionsOf(s)) visit(e);
   }
   return same ? name : undefined;
 }

@@ -27,7 +27,8 @@ packages=(mesa-vulkan-drivers libvulkan1)
 sources=()
 release=()
 
-if [ "$codename" = bookworm ]; then
+[ "$codename" != bookworm ] || release=(-t bookworm-backports)
+if [ "$codename" = bookworm ] && ! grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
   chmod 755 "$folder"
@@ -37,7 +38,6 @@ if [ "$codename" = bookworm ]; then
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} bookworm-backports main" \
     >"$folder/zz-rmxc-backports.list"
   sources=(-o "Dir::Etc::SourceParts=$folder")
-  release=(-t bookworm-backports)
 fi
 
 echo "driver.sh: installing ${packages[*]}${release:+ from bookworm-backports} with apt-get (Mesa's software Vulkan driver)" >&2

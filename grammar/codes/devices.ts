@@ -109,6 +109,23 @@ false) and, where the device has subgroups, their smallest and largest size. The
   "features": { "f16": false, "software": false, "timestamps": false }
 }`,
   },
+  RMX0810: {
+    title: "a parameter is larger than one binding of the device",
+    meaning: `
+A kernel reads a parameter through a binding, whose size the device limits (128 MiB is common). A larger parameter is bound in
+slices along an axis that the kernel deals to its workgroups, such as the tokens of per-token weights; this one has no
+such axis. Exit status 1.`,
+    failing: `
+model m() {
+  item { x: f32[40000] }
+  task y = linear(x, 1024)
+}`,
+    mended: `
+model m() {
+  item { x: f32[40000] }
+  task y = mean(token_linear(rearrange(x, "(t d) -> t d", t = 8), 1024), "t k -> k")
+}`,
+  },
   RMX0820: {
     title: "no variant of a program runs on the device",
     meaning: `
@@ -118,5 +135,17 @@ notes say for each variant what the device lacks.`,
 $ rmxc compile ranker.rmx --profile software -o out`,
     mended: `
 $ rmxc compile ranker.rmx --profile software --profile gpu -o out`,
+  },
+  RMX0821: {
+    title: "compiled kernels cannot run on the reference device",
+    meaning: `
+The reference device evaluates the model itself and runs no kernels. What \`loadArtifact\` reads holds kernels but not the
+model, so it needs a WebGPU device.`,
+    failing: `
+const program = await loadArtifact("out");
+const engine = await program.load(weights, await openDevice("reference"));`,
+    mended: `
+const program = await compile("ranker.rmx");
+const engine = await program.load(weights, await openDevice("reference"));`,
   },
 };

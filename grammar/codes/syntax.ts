@@ -108,7 +108,7 @@ model m {
   RMX0009: {
     title: "nested too deep",
     meaning: `
-Brackets may nest 128 deep, 64 prefix operators may follow one another, and the syntax tree as a whole may be 1000
+Brackets may nest 64 deep, 64 prefix operators may follow one another, and the syntax tree as a whole may be 1000
 levels deep; a sum adds a level a term. Only generated text comes near these limits. They keep the compiler from
 exhausting its stack.`,
     failing: `

@@ -64,7 +64,7 @@ export class CommentCursor {
 
   /** Whether an empty line stands between two offsets. */
   blankBetween(from: number, to: number): boolean {
-    return /(?:\r\n|\n|\r)[ \t]*(?:\r\n|\n|\r)/.test(this.text.slice(from, to));
+    return /\n[ \t\r]*\n|\r[ \t]*\r/.test(this.text.slice(from, to));
   }
 
   sameLine(from: number, to: number): boolean {

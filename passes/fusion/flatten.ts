@@ -25,7 +25,7 @@ export function flattenGrid(kernel: TileKernel): TileKernel {
   }
   const sub = (e: Expr): Expr => simplify(substitute(e, at));
   const body = kernel.body.map((s): TileStmt => {
-    if (s.kind === "dot") return s;
+    if (s.kind === "dot" || s.kind === "score") return s;
     if (s.kind === "store") return { ...s, index: s.index.map(sub), value: sub(s.value) };
     return { ...s, value: sub(s.value) };
   });

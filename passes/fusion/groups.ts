@@ -33,6 +33,7 @@ export function isAnchor(node: Node): boolean {
       return op.operands.flat().some((l) => !op.out.includes(l));
     case "reduce":
     case "normalize":
+    case "row_statistics":
     case "softmax":
       return true;
     default:

@@ -27,7 +27,13 @@ import type { Graph, Node, Op, Operand, Stage } from "../../src/ir/graph.ts";
 import { type ElementOf, REQUEST } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
 import { simplify } from "../../src/ir/simplify.ts";
-import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import {
+  expressionsOf,
+  type GridAxis,
+  type InnerAxis,
+  type TileKernel,
+  type TileStmt,
+} from "../../src/ir/tile.ts";
 import { isSource } from "../restrict.ts";
 import { type Group, isAnchor } from "./groups.ts";
 import { axisNames, innerNames, type Names } from "./names.ts";
@@ -71,6 +77,7 @@ class KernelBuilder {
     else if (node.op.kind === "einsum") this.contraction(node, node.op);
     else if (node.op.kind === "reduce") this.reduction(node, node.op);
     else if (node.op.kind === "normalize") this.norm(node, node.op);
+    else if (node.op.kind === "row_statistics") this.rowStatistics(node, node.op);
     else if (node.op.kind === "softmax") this.softmax(node, node.op);
     else throw new Error(`internal: ${node.op.kind} is no anchor`);
     return this.finish();
@@ -165,25 +172,45 @@ class KernelBuilder {
   }
 
   private norm(node: Node, op: Extract<Op, { kind: "normalize" }>): void {
-    const { shape } = node.type;
+    const { index, along, x, mean, scale } = this.statistics(node, op);
+    const shifted = mean ? sub(x, mean) : x;
+    this.epilogue(node, index, [along], mul(shifted, scale));
+  }
+
+  private rowStatistics(node: Node, op: Extract<Op, { kind: "row_statistics" }>): void {
+    const { index, mean, scale } = this.statistics(node, op);
+    const [which] = innerNames(1, axisNames(this.seen(node.inputs[0])));
+    const at = this.addInner(which, 2);
+    const rows = index.slice(0, -1);
+    this.epilogue(node, [...rows, at], [which], where(lt(at, int(1)), mean ?? num(0), scale));
+  }
+
+  /** The shift (layer norms have one) and scale of each row of a norm's operand. */
+  private statistics(
+    node: Node,
+    op: Extract<Op, { kind: "normalize" | "row_statistics" }>,
+  ): { index: Expr[]; along: string; x: Expr; mean: Expr | undefined; scale: Expr } {
+    const shape = this.seen(node.inputs[0]);
     const names = axisNames(shape);
     const size = shape[shape.length - 1] as number;
     const index = this.gridOf(shape.slice(0, -1), names.slice(0, -1));
-    const d = names[names.length - 1];
-    index.push(this.addInner(d, size));
+    const along = names[names.length - 1];
+    index.push(this.addInner(along, size));
     const x = simplify(this.operand(node, 0)(index));
-    let value: Expr;
+    const root = (squares: Expr): Expr => apply("rsqrt", add(squares, num(op.eps)));
     if (op.norm === "layer") {
-      this.body.push({ kind: "moments", mean: "mean", m2: "m2", over: [d], value: x });
-      const variance = div(tile("m2", "num"), num(size));
-      value = mul(sub(x, tile("mean", "num")), apply("rsqrt", add(variance, num(op.eps))));
-    } else {
-      this.body.push({ kind: "reduce", fn: "sum", out: "squares", over: [d], value: mul(x, x) });
-      const squares = tile("squares", "num");
-      const scale = op.norm === "rms" ? div(squares, num(size)) : squares;
-      value = mul(x, apply("rsqrt", add(scale, num(op.eps))));
+      this.body.push({ kind: "moments", mean: "mean", m2: "m2", over: [along], value: x });
+      return { index, along, x, mean: tile("mean", "num"), scale: root(div(tile("m2", "num"), num(size))) };
     }
-    this.epilogue(node, index, [d], value);
+    this.body.push({ kind: "reduce", fn: "sum", out: "squares", over: [along], value: mul(x, x) });
+    const squares = tile("squares", "num");
+    return {
+      index,
+      along,
+      x,
+      mean: undefined,
+      scale: root(op.norm === "rms" ? div(squares, num(size)) : squares),
+    };
   }
 
   private softmax(node: Node, op: Extract<Op, { kind: "softmax" }>): void {
@@ -550,11 +577,7 @@ function buffersOf(body: readonly TileStmt[]): TileKernel["buffers"] {
     } else if (e.kind === "apply") for (const arg of e.args) visit(arg);
   };
   for (const s of body) {
-    if (s.kind === "dot") {
-      visit(s.a);
-      visit(s.b);
-    } else visit(s.value);
-    if (s.kind === "store") for (const i of s.index) visit(i);
+    for (const e of expressionsOf(s)) visit(e);
   }
   for (const s of body) if (s.kind === "store") access.set(s.target, "write");
   return [...access].map(([value, a]) => ({ value, access: a }));

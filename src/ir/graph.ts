@@ -79,6 +79,8 @@ export type Op =
       readonly keep: boolean;
     }
   | { readonly kind: "normalize"; readonly norm: "layer" | "rms" | "l2"; readonly eps: number }
+  /** What `normalize` would shift and scale each row by, [..., 2]: its mean (0 for rms and l2) and 1/√(… + eps). */
+  | { readonly kind: "row_statistics"; readonly norm: "layer" | "rms" | "l2"; readonly eps: number }
   | { readonly kind: "softmax"; readonly axis: number }
   | { readonly kind: "top_k_mask"; readonly k: number; readonly axis: number }
   /** Descending; equal values: the lower index first. Axis `axis` becomes k. */

@@ -311,6 +311,7 @@ function readOp(line: Line, dtype: DType): Op {
       return { kind, fn, axes, keep: line.accept("keep") };
     }
     case "normalize":
+    case "row_statistics":
       return { kind, norm: choose(line, line.word(), ["layer", "rms", "l2"]), eps: named("eps") };
     case "top_k_mask":
     case "top_k_index":

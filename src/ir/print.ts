@@ -134,7 +134,8 @@ export function printOp(op: Op): string {
     case "reduce":
       return `reduce ${op.fn} axes [${op.axes.join(", ")}]${op.keep ? " keep" : ""}`;
     case "normalize":
-      return `normalize ${op.norm} eps ${printNumber(op.eps)}`;
+    case "row_statistics":
+      return `${op.kind} ${op.norm} eps ${printNumber(op.eps)}`;
     case "top_k_mask":
     case "top_k_index":
       return `${op.kind} k ${op.k} axis ${op.axis}`;

@@ -183,6 +183,7 @@ describe("statements", () => {
     expect(statements("if a { x = 1 } else if b {\n y = 2\n}\nelse { z = 3 }")).toMatchObject([
       {
         kind: "if",
+        // biome-ignore lint/suspicious/noThenProperty: the tree's name for the branch.
         then: [{ kind: "assign" }],
         elseIf: true,
         otherwise: [

@@ -34,7 +34,7 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "plan-memory": (g) => plan(planMemory.run(fused(g), context)),
 };
 
-describe.each(passes.map((p) => p.name))("%s", (name) => {
+describe.each([...new Set(passes.map((p) => p.name))])("%s", (name) => {
   const folder = join(import.meta.dirname, name);
   const cases = readdirSync(folder)
     .filter((f) => f.endsWith(".in.txt"))

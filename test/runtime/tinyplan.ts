@@ -102,7 +102,10 @@ export function tinyPlan(profile: Profile): Plan {
     ],
     params,
     features,
-    outputs: [{ task: "y", shape: [], value: Y }],
+    outputs: [
+      { task: "y", shape: [], value: Y },
+      { task: "y#logit", shape: [], value: Y },
+    ],
     serve: { requests: 2, candidates: 8 },
   };
 }

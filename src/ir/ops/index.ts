@@ -4,7 +4,7 @@ import type { OpDef } from "./def.ts";
 import { einsum } from "./einsum.ts";
 import { byRequest, lookup, take } from "./gather.ts";
 import { concat, pad, view } from "./layout.ts";
-import { normalize, softmax } from "./normalize.ts";
+import { normalize, rowStatistics, softmax } from "./normalize.ts";
 import { pointwise } from "./pointwise.ts";
 import { reduce } from "./reduce.ts";
 import { topKIndex, topKMask } from "./selection.ts";
@@ -25,6 +25,7 @@ export const opDefs: { readonly [K in OpKind]: OpDef<K> } = {
   einsum,
   reduce,
   normalize,
+  row_statistics: rowStatistics,
   softmax,
   top_k_mask: topKMask,
   top_k_index: topKIndex,

@@ -4,7 +4,7 @@
  */
 
 import type { Operand } from "../graph.ts";
-import { replaceWhere, viewElements } from "../stage.ts";
+import { concatStages, reduceStage, replaceWhere, viewElements } from "../stage.ts";
 import {
   atLeastLoad,
   constantExtent,
@@ -43,16 +43,51 @@ export const normalize: OpDef<"normalize"> = {
     const data = new Float64Array(numel(shape));
     forEachRow(shape, shape.length - 1, (start, _step, length) => {
       const row = Float64Array.from({ length }, (_, i) => input.data[start + i]);
-      const total = (f: (x: number) => number): number => row.reduce((sum, x) => sum + f(x), 0);
-      const mean = op.norm === "layer" ? total((x) => x) / length : 0;
-      const squares = total((x) => (x - mean) ** 2);
-      const scale = 1 / Math.sqrt((op.norm === "l2" ? squares : squares / length) + op.eps);
+      const { mean, scale } = statisticsOf(row, op);
       for (let i = 0; i < length; i++) data[start + i] = (row[i] - mean) * scale;
     });
     return { shape, dtype: "num", data };
   },
   // Layer: the sum, the differences, their squares' sum, the scaling; the others need no mean.
   flops: (op, _inputs, type, sizes) => (op.norm === "layer" ? 5 : 3) * elements(type, sizes),
+};
+
+/** The shift and the scale of a row: (mean, 1/√(variance + eps)) for layer, (0, 1/√(mean x² + eps)) for rms. */
+function statisticsOf(
+  row: Float64Array,
+  op: { readonly norm: "layer" | "rms" | "l2"; readonly eps: number },
+): { readonly mean: number; readonly scale: number } {
+  const total = (f: (x: number) => number): number => row.reduce((sum, x) => sum + f(x), 0);
+  const mean = op.norm === "layer" ? total((x) => x) / row.length : 0;
+  const squares = total((x) => (x - mean) ** 2);
+  return { mean, scale: 1 / Math.sqrt((op.norm === "l2" ? squares : squares / row.length) + op.eps) };
+}
+
+export const rowStatistics: OpDef<"row_statistics"> = {
+  kind: "row_statistics",
+  stageRule: "the latest of its row along the last axis, at least load",
+  transpose: "row_statistics_adjoint",
+  shape(op, inputs, declared) {
+    const { shape } = normalize.shape({ ...op, kind: "normalize" }, inputs, declared);
+    return { shape: [...shape.slice(0, -1), 2], dtype: "num" };
+  },
+  stage(_op, [input], type, ctx) {
+    const rank = type.shape.length;
+    const rows = reduceStage(joinAlong(input, ctx.inputs[0].shape, rank - 1), [rank - 1], true);
+    return atLeastLoad(concatStages(rank - 1, [rows, rows]), type.shape);
+  },
+  evaluate(op, [input], type): Tensor {
+    const shape = constantShape(type.shape);
+    const data = new Float64Array(numel(shape));
+    forEachRow(input.shape, input.shape.length - 1, (start, _step, length) => {
+      const row = Float64Array.from({ length }, (_, i) => input.data[start + i]);
+      const { mean, scale } = statisticsOf(row, op);
+      data[(start / length) * 2] = mean;
+      data[(start / length) * 2 + 1] = scale;
+    });
+    return { shape, dtype: "num", data };
+  },
+  flops: (op, inputs, _type, sizes) => (op.norm === "layer" ? 4 : 2) * elements(inputs[0], sizes),
 };
 
 export const softmax: OpDef<"softmax"> = {

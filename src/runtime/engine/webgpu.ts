@@ -7,7 +7,7 @@
  */
 import { InputError } from "../../ir/error.ts";
 import type { FeatureInfo, Stage } from "../../ir/graph.ts";
-import type { KernelText, Plan, PlanValue } from "../../ir/plan.ts";
+import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
 import type { WebGpuDevice } from "../device.ts";
 import { checkInputs, checkRequest, type FeatureValues, type StageInputs, sliceRows } from "../inputs.ts";
 import { missingLimits } from "../profile.ts";
@@ -98,6 +98,7 @@ export class WebGpuEngine implements Engine {
   readonly #waiter: Waiter;
   readonly #slabs: Slabs;
   readonly #outputs: OutputReader;
+  readonly #scores: readonly PlanOutput[];
   readonly #outputValues: readonly PlanValue[];
   readonly #counters: Counters = { buffersCreated: 0, pipelinesCreated: 0, bindGroupsCreated: 0, submits: 0 };
   readonly #stageMs: Partial<Record<Stage, number>> = {};
@@ -127,7 +128,8 @@ export class WebGpuEngine implements Engine {
       this.#lost = lost.message || lost.reason;
     });
     this.#slabs = new Slabs(plan, this.#memory);
-    this.#outputValues = plan.outputs.map((output) => this.#value(output.value));
+    this.#scores = plan.outputs.filter(isScore);
+    this.#outputValues = this.#scores.map((output) => this.#value(output.value));
     this.#outputs = new OutputReader(this.#memory, this.#outputValues);
   }
 
@@ -196,7 +198,7 @@ export class WebGpuEngine implements Engine {
         scores,
       );
       this.#stageMs.item = performance.now() - begin;
-      return new Map(this.#plan.outputs.map((output, i) => [output.task, scores[i] ?? new Float32Array()]));
+      return new Map(this.#scores.map((output, i) => [output.task, scores[i] ?? new Float32Array()]));
     });
   }
 

@@ -2,19 +2,19 @@
  * @file Builds the package: `dist/cli.js` and `dist/index.js` (bundled, with what they share and load lazily under
  * `dist/chunks/`), the standard library, and the declarations of the API.
  */
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import ts from "typescript";
 
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "dist");
+/** Built aside and swapped in whole, so that a build that fails, or two at once, leave the old one usable. */
+const dist = join(root, `dist.${process.pid}`);
 
 /** Left to Node: the native device bindings, and CommonJS packages that `require` Node's own modules. */
 const external = ["webgpu", "yargs", "yargs/helpers", "cli-progress", "picocolors"];
 
 async function bundle() {
-  rmSync(join(dist, "chunks"), { recursive: true, force: true });
   await build({
     absWorkingDir: root,
     entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
@@ -35,16 +35,15 @@ async function bundle() {
 function copyLibrary() {
   const from = join(root, "src/std");
   const to = join(dist, "std");
-  rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from)) if (name.endsWith(".rmx")) cpSync(join(from, name), join(to, name));
 }
 
 /** Declarations of `src/index.ts` and what it exports. Types are checked elsewhere (`npm run typecheck`). */
 function declare() {
-  rmSync(join(dist, "types"), { recursive: true, force: true });
   const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  const { options: written } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  const options = { ...written, outDir: join(dist, "types") };
   const program = ts.createProgram([join(root, "src/index.ts")], options);
   const { diagnostics } = program.emit(undefined, undefined, undefined, true);
   if (diagnostics.length > 0) {
@@ -57,6 +56,20 @@ function declare() {
   }
 }
 
-await bundle();
-copyLibrary();
-declare();
+/** Puts the finished build in the place of the one before. */
+function swap() {
+  const final = join(root, "dist");
+  const old = join(root, `dist.${process.pid}.old`);
+  if (existsSync(final)) renameSync(final, old);
+  renameSync(dist, final);
+  rmSync(old, { recursive: true, force: true });
+}
+
+try {
+  await bundle();
+  copyLibrary();
+  declare();
+  swap();
+} finally {
+  rmSync(dist, { recursive: true, force: true });
+}

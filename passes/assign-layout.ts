@@ -5,7 +5,8 @@
  * A parameter that only contractions read, each without an index map, is stored [shared axes, contracted axes, own axes]:
  * the own axis innermost, so that a lane that owns adjacent columns loads them in one piece. Readers that disagree, or
  * any other reader, leave it row-major. The packing follows from the uses of the parameter in the Graph and from
- * nothing that a schedule decides.
+ * nothing that a schedule decides. Where a product is over active rows, the axes of its groups count as shared: an expert's weights
+ * lie together.
  */
 import type { Graph, Node } from "../src/ir/graph.ts";
 import { definePass } from "./pass.ts";
@@ -34,8 +35,10 @@ function contractionOrder(reader: Node, k: number): readonly number[] | undefine
   const mine = op.operands[k];
   const other = op.operands[1 - k];
   const axes = mine.map((_, i) => i);
-  const shared = axes.filter((i) => other.includes(mine[i]) && op.out.includes(mine[i]));
+  const rows = (reader.rows?.axes ?? []).map((a) => op.out[a]);
+  const isShared = (l: number): boolean => rows.includes(l) || (other.includes(l) && op.out.includes(l));
+  const shared = axes.filter((i) => isShared(mine[i]));
   const contracted = axes.filter((i) => other.includes(mine[i]) && !op.out.includes(mine[i]));
-  const own = axes.filter((i) => !other.includes(mine[i]));
+  const own = axes.filter((i) => !other.includes(mine[i]) && !isShared(mine[i]));
   return [...shared, ...contracted, ...own];
 }

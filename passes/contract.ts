@@ -7,12 +7,10 @@
  * - A norm before a product becomes row statistics after it where that keeps a request's share of the product apart
  *   (contraction/norms.ts).
  * - A repeated label (a diagonal) becomes an index map.
- * - `top_k` is spelled out as ranks: rank_i = #{j: x_j > x_i, or x_j = x_i and j < i}; the mask is rank < k, the index of
- *   place r is Σ_i i · [rank_i = r].
  */
 import { axis } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand } from "../src/ir/graph.ts";
-import { composeMaps, type IndexMap, identityMap } from "../src/ir/indexmap.ts";
+import { composeMaps, type IndexMap } from "../src/ir/indexmap.ts";
 import { maxLevel } from "../src/ir/stage.ts";
 import { normAfterProduct } from "./contraction/norms.ts";
 import { definePass } from "./pass.ts";
@@ -32,8 +30,6 @@ export const contract = definePass<Graph, Graph>({
           (reuse ? normAfterProduct(node, node.op, out) : undefined) ??
             contractEinsum(node, node.op, out, graph),
         );
-      else if (node.op.kind === "top_k_mask" || node.op.kind === "top_k_index")
-        out.replace(node.id, spellTopK(node, node.op, out));
       else out.copy(node);
     }
     return out.finish();
@@ -166,64 +162,4 @@ function cheapestPair(
     }
   }
   return best;
-}
-
-function spellTopK(
-  node: Node,
-  op: Extract<Op, { kind: "top_k_mask" | "top_k_index" }>,
-  out: Rewriter,
-): Operand {
-  const about: About = { path: node.path, origin: node.origin };
-  const x = out.operand(node.inputs[0]);
-  const { shape } = out.typeOf(x);
-  const rank = shape.length;
-  const size = shape[op.axis];
-  // Both sides of every comparison, [..., i, j]: x_i and x_j along a new last axis j.
-  const square = [...shape, size];
-  const self = identityMap(square).index.slice(0, rank);
-  const other = self.map((e, a) => (a === op.axis ? axis(`i${rank}`, size) : e));
-  const view = (operand: Operand, index: IndexMap["index"], to = square): Operand =>
-    mapped(operand, { out: to, index });
-  const iota = out.add({ kind: "iota" }, [], about, { shape: [size], dtype: "i32" });
-  const xi = view(x, self);
-  const xj = view(x, other);
-  const pw = (fn: Extract<Op, { kind: "pointwise" }>["fn"], ...inputs: Operand[]): Operand =>
-    out.derive({ kind: "pointwise", fn }, inputs, about);
-  const i = view(iota, [axis(`i${op.axis}`, size)]);
-  const j = view(iota, [axis(`i${rank}`, size)]);
-  const before = pw("or", pw("gt", xj, xi), pw("and", pw("eq", xj, xi), pw("lt", j, i)));
-  const ranks = out.derive(
-    { kind: "reduce", fn: "sum", axes: [rank], keep: false },
-    [pw("to_num", before)],
-    about,
-  );
-  if (op.kind === "top_k_mask") {
-    const k = out.add({ kind: "const", value: op.k }, [], about, { shape, dtype: "num" });
-    return out.add({ kind: "pointwise", fn: "lt" }, [ranks, k], node, node.type);
-  }
-  // Places r along a new last axis, then the axis of candidates i is summed away and r takes its place.
-  const places = [...shape, op.k];
-  const r = out.add({ kind: "iota" }, [], about, { shape: [op.k], dtype: "i32" });
-  const at = pw(
-    "eq",
-    view(ranks, identityMap(places).index.slice(0, rank), places),
-    pw("to_num", view(r, [axis(`i${rank}`, op.k)], places)),
-  );
-  const zero = out.add({ kind: "const", value: 0 }, [], about, { shape: places, dtype: "num" });
-  const mine = pw("where", at, pw("to_num", view(iota, [axis(`i${op.axis}`, size)], places)), zero);
-  const summed = out.derive({ kind: "reduce", fn: "sum", axes: [op.axis], keep: false }, [mine], about);
-  // [..., without axis, r] → r back at `axis`.
-  const target = node.type.shape;
-  const index = [
-    ...Array.from({ length: rank }, (_, a) => a)
-      .filter((a) => a !== op.axis)
-      .map((a) => axis(`i${a}`, target[a])),
-    axis(`i${op.axis}`, target[op.axis]),
-  ];
-  return out.add(
-    { kind: "pointwise", fn: "to_i32" },
-    [mapped(summed, { out: target, index })],
-    node,
-    node.type,
-  );
 }

@@ -7,7 +7,7 @@ import type { Graph } from "../src/ir/graph.ts";
 import type { Plan } from "../src/ir/plan.ts";
 import type { TileKernel } from "../src/ir/tile.ts";
 import { groupNodes } from "./fusion/groups.ts";
-import { buildKernel } from "./fusion/kernel.ts";
+import { buildKernel, buildListKernels } from "./fusion/kernel.ts";
 import { Names } from "./fusion/names.ts";
 import { prepare } from "./fusion/prepare.ts";
 import { ValueTable } from "./fusion/values.ts";
@@ -40,7 +40,15 @@ export const fuse = definePass<Graph, Fused>({
     }
     const values = new ValueTable(graph, profile, kept, outputs);
     const names = new Names();
-    const kernels: TileKernel[] = groups.map((group) => buildKernel(group, { graph, values, stored, names }));
+    const context = { graph, values, stored, names };
+    const listed = new Set<number>();
+    const kernels = groups.flatMap((group): TileKernel[] => {
+      const { rows } = graph.nodes[group.root];
+      const first = rows !== undefined && !listed.has(rows.gate);
+      if (first) listed.add(rows.gate);
+      const lists = first ? buildListKernels(values.lists.of(rows), context) : [];
+      return [...lists, buildKernel(group, context)];
+    });
     const of = (stage: "load" | "user" | "item"): TileKernel[] => kernels.filter((k) => k.stage === stage);
     const plan: Plan = {
       format: 1,

@@ -9,6 +9,8 @@ export interface PassContext {
   readonly profile: Profile;
   /** False: what depends on the request alone is computed for every candidate all the same. Default true. */
   readonly reuse?: boolean;
+  /** Told of choices that a person may wonder about, a sentence each. */
+  explain?(sentence: string): void;
 }
 
 export interface Pass<From, To> {

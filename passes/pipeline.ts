@@ -1,7 +1,8 @@
 /**
  * @file The pipeline: which passes run, in which order. No other file knows the order.
  *
- *     simplify · demand · fold-layout · contract · simplify · split-stages · assign-layout · fuse · schedule · plan-memory
+ *     simplify · demand · fold-layout · contract · simplify · split-stages · sparsify-experts · spell-top-k ·
+ *     assign-layout · fuse · schedule · plan-memory
  */
 import type { Graph } from "../src/ir/graph.ts";
 import type { Plan } from "../src/ir/plan.ts";
@@ -15,6 +16,8 @@ import type { GraphPass } from "./pass.ts";
 import { planMemory } from "./plan-memory.ts";
 import { schedule } from "./schedule.ts";
 import { simplify } from "./simplify.ts";
+import { sparsifyExperts } from "./sparsify-experts.ts";
+import { spellTopK } from "./spell-top-k.ts";
 import { splitStages } from "./split-stages.ts";
 
 const graphPasses: readonly GraphPass[] = [
@@ -24,6 +27,8 @@ const graphPasses: readonly GraphPass[] = [
   contract,
   simplify,
   splitStages,
+  sparsifyExperts,
+  spellTopK,
   assignLayout,
 ];
 const planPasses = [schedule, planMemory];
@@ -41,6 +46,8 @@ export interface PipelineOptions {
   readonly reuseArena?: boolean;
   /** False: user-stage work runs for every candidate, as it would without UG-Sep's reuse. Default true. */
   readonly reuse?: boolean;
+  /** Called with what passes say of their choices, a sentence each. */
+  onExplain?(sentence: string): void;
   /** Called with what each pass made. */
   onPass?(name: string, result: Graph | Plan): void;
 }
@@ -53,7 +60,8 @@ export interface Compiled {
 
 /** From an elaborated Graph to a Plan for one profile. */
 export function runPipeline(graph: Graph, options: PipelineOptions): Compiled {
-  const context = { profile: options.profile, reuse: options.reuse ?? true };
+  const { profile, reuse = true, onExplain } = options;
+  const context = { profile, reuse, ...(onExplain && { explain: onExplain }) };
   let current = graph;
   for (const pass of graphPasses) {
     current = pass.run(current, context);

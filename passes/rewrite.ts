@@ -5,7 +5,17 @@
  * never sees the difference.
  */
 
-import type { Graph, Node, Op, Operand, Origin, Output, Stage, TensorType } from "../src/ir/graph.ts";
+import type {
+  ActiveRows,
+  Graph,
+  Node,
+  Op,
+  Operand,
+  Origin,
+  Output,
+  Stage,
+  TensorType,
+} from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
 import { composeMaps, isIdentity } from "../src/ir/indexmap.ts";
 import { ConstantTable } from "../src/ir/ops/constants.ts";
@@ -20,6 +30,8 @@ export interface About {
   readonly program?: Stage;
   /** The stage table, where the rule of the op should not be asked (a shape with batch axes, a copy). */
   readonly stage?: StageTable;
+  /** In terms of the new values. */
+  readonly rows?: ActiveRows;
 }
 
 /** After `split-stages` a value has one stage: its program's. */
@@ -50,6 +62,7 @@ export class Rewriter {
       path: about.path,
       ...(about.origin ? { origin: about.origin } : {}),
       ...(about.program ? { program: about.program } : {}),
+      ...(about.rows ? { rows: about.rows } : {}),
     };
     this.nodes.push(node);
     return { id: node.id };
@@ -77,10 +90,11 @@ export class Rewriter {
 
   /** A copy of `node` with its operands carried over. */
   copy(node: Node): Operand {
+    const { rows, ...about } = node;
     const made = this.add(
       node.op,
       node.inputs.map((o) => this.operand(o)),
-      node,
+      rows ? { ...about, rows: { ...rows, gate: this.operand({ id: rows.gate }).id } } : about,
       node.type,
     );
     this.replace(node.id, made);

@@ -15,6 +15,7 @@ import {
   expressionsOf,
   type GridAxis,
   type Lowering,
+  type RowLaunch,
   type ScoreStmt,
   type Slicing,
   type TileKernel,
@@ -33,21 +34,25 @@ export const schedule = definePass<Fused, Fused>({
       return sliced;
     };
     const { load, user, item } = plan.kernels;
-    return {
-      graph,
-      plan: { ...plan, kernels: { load: load.map(one), user: user.map(one), item: item.map(one) } },
-    };
+    const all = (kernels: readonly TileKernel[]): TileKernel[] => countLaunches(kernels.map(one));
+    return { graph, plan: { ...plan, kernels: { load: all(load), user: all(user), item: all(item) } } };
   },
 });
 
 function scheduleKernel(kernel: TileKernel, plan: Plan, profile: Profile): TileKernel {
+  if (kernel.lists) {
+    const threads = Math.min(THREADS, profile.limits.workgroupSize);
+    return { ...kernel, lowering: { kind: "list", threads } };
+  }
   const score = kernel.body.find((s) => s.kind === "score");
   if (score?.kind === "score") return scheduleScore(kernel, score, plan, profile);
   const dot = kernel.body.find((s) => s.kind === "dot");
   if (dot?.kind === "dot") return scheduleDot(kernel, dot, plan, profile);
   const shared = kernel.body.some((s) => s.kind === "store" && s.over.length > 0);
   const along = kernel.body.filter((s) => s.kind === "reduce" || s.kind === "moments");
-  const innermost = along.some((s) => sharesInnermost(s, kernel, plan.values));
+  // A sum over experts reads rows whose columns are the grid's last axis: they are what a workgroup shares.
+  const combines = kernel.buffers.some(({ value }) => plan.values[value].home.kind === "list") && !kernel.indirect;
+  const innermost = !combines && along.some((s) => sharesInnermost(s, kernel, plan.values));
   return shared || innermost ? scheduleRow(kernel, profile) : scheduleElement(kernel, profile);
 }
 
@@ -101,9 +106,48 @@ function scheduleScore(kernel: TileKernel, score: ScoreStmt, plan: Plan, profile
   );
 }
 
-/** How many rows of the product a call of the size to tune for has. */
+/**
+ * Gives each list the tiles that the products over it run by, and what it takes to count the workgroups of every kernel that
+ * runs over it.
+ */
+function countLaunches(kernels: readonly TileKernel[]): TileKernel[] {
+  return kernels.map((kernel) => {
+    if (!kernel.lists) return kernel;
+    const { list } = kernel.lists;
+    const users = kernels.filter((k) => k.indirect?.value === list.launches);
+    const products = users.flatMap((k) => k.grid.filter((a) => a.rows?.group));
+    const tile = products[0]?.tile ?? 1;
+    if (products.some((a) => a.tile !== tile)) throw new Error("internal: products over one list differ in their tiles");
+    const launches: RowLaunch[] = [];
+    for (const user of users) launches[user.indirect?.index ?? 0] = launchOf(user);
+    return { ...kernel, lists: { ...kernel.lists, list: { ...list, tile }, launches } };
+  });
+}
+
+function launchOf({ name, grid }: TileKernel): RowLaunch {
+  const along = grid.find((a) => a.rows);
+  if (along?.rows === undefined) throw new Error(`internal: ${name} runs over no list`);
+  const others = grid.reduce((n, a) => {
+    if (a === along) return n;
+    if (typeof a.extent !== "number") throw new Error(`internal: ${name} runs over a list and a batch axis`);
+    return n * Math.ceil(a.extent / a.tile);
+  }, 1);
+  const { group, times } = along.rows;
+  return group ? { of: "tiles", times: 1, tile: 1, others } : { of: "rows", times, tile: along.tile, others };
+}
+
+/** Of rows that a gate may choose, the share to tune for. */
+const CHOSEN = 0.5;
+
+/** How many rows of the product a call of the size to tune for has; of a list, each group. */
 function rowsExpected(kernel: TileKernel, name: string, plan: Plan): number {
-  const extent = kernel.grid.find((a) => a.name === name)?.extent ?? 1;
+  const along = kernel.grid.find((a) => a.name === name);
+  const extent = along?.extent ?? 1;
+  if (along?.rows?.group && typeof extent !== "number") {
+    const points = extent.of === "N" ? plan.serve.candidates : plan.serve.requests;
+    const groups = along.rows.group.reduce((n, g) => n * g.extent, 1);
+    return (points * extent.times * CHOSEN) / groups;
+  }
   if (typeof extent === "number") return extent;
   return extent.times * (extent.of === "N" ? plan.serve.candidates : plan.serve.requests);
 }
@@ -186,7 +230,9 @@ function sliceParameters(kernel: TileKernel, values: readonly PlanValue[], profi
   if (large.length === 0) return kernel;
   const leading = large.map((v) => leadingAxis(kernel, v));
   const [first] = leading;
-  const axis = kernel.grid.find((a) => a.name === first);
+  // A product over active rows is sliced along its groups, of which a launch takes some.
+  const groups = kernel.grid.flatMap((a) => a.rows?.group ?? []).map((g) => ({ ...g, tile: 1 }));
+  const axis = [...kernel.grid, ...groups].find((a) => a.name === first);
   if (!axis || typeof axis.extent !== "number" || axis.tile !== 1 || leading.some((n) => n !== first)) {
     throw new InputError(
       "RMX0810",

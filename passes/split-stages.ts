@@ -12,9 +12,11 @@ import type { Extent } from "../src/ir/expr.ts";
 import { axis, substitute } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand, Output, Stage } from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
-import { identityMap, isIdentity } from "../src/ir/indexmap.ts";
+import { identityMap, isIdentity, stridesOf } from "../src/ir/indexmap.ts";
+import { ConstantTable } from "../src/ir/ops/constants.ts";
 import { pruneGraph } from "../src/ir/prune.ts";
-import { maxLevel, pieces, type StageTable, viewStage } from "../src/ir/stage.ts";
+import { isUniform, maxLevel, pieces, type StageTable, viewStage } from "../src/ir/stage.ts";
+import { forEachCell } from "../src/ir/stagetable.ts";
 import { definePass } from "./pass.ts";
 import {
   type Box,
@@ -41,6 +43,7 @@ const MOST_PIECES = 8;
 const LEAST_SAVING = 65536;
 
 type Einsum = Extract<Op, { kind: "einsum" }>;
+type Pointwise = Extract<Op, { kind: "pointwise" }>;
 
 const PROGRAMS: readonly Stage[] = ["load", "load", "user", "item"];
 
@@ -62,15 +65,39 @@ export const splitStages = definePass<Graph, Graph>({
   summary:
     "cuts values by stage, assigns each op to the load, user or item program and makes batch axes explicit",
   run(graph, { reuse = true }) {
-    return new Splitter(graph, reuse).run();
+    return pruneGraph(new Splitter(graph, reuse).run());
   },
 });
 
+/** Where a part of a value is computed. */
+export interface Placement {
+  /** In the Graph that `split-stages` is given. */
+  readonly node: number;
+  readonly box: Box;
+  readonly program: Stage;
+  /** It is the sum over this run of the contracted axis `label` alone. */
+  readonly summed?: { readonly label: number; readonly from: number; readonly to: number };
+}
+
+/** What `split-stages` makes of every node that does real work, in the order of the programs; element-wise ops are left out. */
+export function placements(graph: Graph, { reuse = true }: { readonly reuse?: boolean } = {}): Placement[] {
+  const splitter = new Splitter(graph, reuse);
+  const { nodes, outputs } = splitter.run();
+  const live = new Set(outputs.flatMap((o) => [o.value.id, ...(o.logit ? [o.logit.id] : [])]));
+  for (const { id, inputs } of nodes.toReversed()) if (live.has(id)) for (const o of inputs) live.add(o.id);
+  return [...splitter.placed].flatMap(([id, placement]) => (live.has(id) ? [placement] : []));
+}
+
 class Splitter {
   private readonly out: Rewriter;
+  /** By the id of what was made. */
+  readonly placed = new Map<number, Placement>();
   private readonly parts = new Map<string, Part>();
   private readonly cuts = new Map<number, Cut>();
   private readonly gathers = new Map<number, number>();
+  private readonly constants: ConstantTable;
+  /** Values that a constant mask replaces in part. */
+  private readonly masked = new Set<number>();
   private readonly graph: Graph;
   private readonly reuse: boolean;
 
@@ -78,19 +105,36 @@ class Splitter {
     this.graph = graph;
     this.reuse = reuse;
     this.out = new Rewriter(graph);
+    this.constants = new ConstantTable((id) => graph.nodes[id]);
+  }
+
+  /** Marks what element-wise ops carry from `operand` up to a mask. */
+  private markMasked(operand: Operand): void {
+    const node = this.graph.nodes[operand.id];
+    if (operand.map || this.masked.has(node.id)) return;
+    this.masked.add(node.id);
+    if (node.op.kind === "pointwise") for (const o of node.inputs) this.markMasked(o);
   }
 
   run(): Graph {
-    // Anchors in order first, so that kernels keep the order of the model.
+    for (const { op, inputs } of this.graph.nodes) {
+      if (op.kind !== "pointwise" || op.fn !== "where" || this.constants.of(inputs[0]) === undefined)
+        continue;
+      for (const o of inputs.slice(1)) this.markMasked(o);
+    }
+    // In the model's order: kernels keep it, and what a node reads is there before it, so that no chain is followed deep.
+    // Pieces that nothing reads are dropped at the end.
     for (const node of this.graph.nodes) {
-      if (!isInline(node.op) && !isSource(node.op))
+      if (isSource(node.op)) continue;
+      if (isInline(node.op)) this.part(node, fullBox(this.shapeOf(node.id)));
+      if (!isInline(node.op) || !isUniform(node.stage))
         this.walk(this.cutOf(node), (c) => this.part(node, c.box));
     }
     const outputs = this.graph.outputs.map((o): Output => {
       const value = this.output(o.value);
       return { ...o, value, ...(o.logit ? { logit: this.output(o.logit) } : {}) };
     });
-    return pruneGraph({ ...this.graph, nodes: this.out.nodes, outputs });
+    return { ...this.graph, nodes: this.out.nodes, outputs };
   }
 
   /** A task's value, with a candidate axis whatever its stage. */
@@ -112,7 +156,10 @@ class Splitter {
   private value(id: number, box: Box): Part {
     const node = this.graph.nodes[id];
     if (isSource(node.op)) return this.part(node, fullBox(this.shapeOf(id)));
-    if (isInline(node.op)) return this.part(node, growBox(node.op, box, this.shapeOf(id)));
+    if (isInline(node.op)) {
+      const shape = this.shapeOf(id);
+      return this.part(node, isUniform(node.stage) ? fullBox(shape) : growBox(node.op, box, shape));
+    }
     return this.covering(node, this.cutOf(node), box);
   }
 
@@ -178,11 +225,73 @@ class Splitter {
       const summands = this.summandsOf(node, node.op, box, shapes);
       if (summands) return this.sumOf(node, node.op, box, shapes, summands);
     }
+    if (node.op.kind === "pointwise") {
+      const arm = this.chosenArm(node, node.op, box);
+      if (arm !== undefined) return this.viewed(node, box, this.read(arm, box));
+      const pieces = this.unmasked(node, box, PROGRAMS[level]);
+      if (pieces) return pieces;
+    }
     const needed = neededOperands(node, box, shapes);
     const reads = needed.map((k) => this.read(node.inputs[k], operandBox(node, box, k, shapes)));
     if (node.op.kind === "concat" && reads.length === 1 && !reads[0].map) return { ...reads[0].part, box };
     const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
-    return { id: this.make(node.op, reads, program, node, sizesOf(box)), program, box };
+    const id = this.make(node.op, reads, program, node, sizesOf(box));
+    if (!isInline(node.op)) this.placed.set(id, { node: node.id, box, program });
+    return { id, program, box };
+  }
+
+  /** The operand of a `where` whose constant mask chooses the same one everywhere in the box. */
+  private chosenArm(node: Node, op: Pointwise, box: Box): Operand | undefined {
+    if (op.fn !== "where") return undefined;
+    const [mask, yes, no] = node.inputs;
+    const known = this.constants.of(mask);
+    if (known === undefined || isEmpty(box)) return undefined;
+    const strides = stridesOf(known.shape);
+    const start = box.from.reduce((at, f, a) => at + f * strides[a], 0);
+    const chosen = known.data[start] !== 0;
+    let same = true;
+    forEachCell(sizesOf(box), (cell) => {
+      same &&= (known.data[cell.reduce((at, i, a) => at + i * strides[a], start)] !== 0) === chosen;
+    });
+    if (!same) return undefined;
+    return chosen ? yes : no;
+  }
+
+  /**
+   * The box in pieces side by side, where reading it whole would tie it to a later program than its own elements are: what a
+   * mask replaces is not read, so that the user's rows of a masked token mixing stay the user's.
+   */
+  private unmasked(node: Node, box: Box, wanted: Stage): Part | undefined {
+    const whole = latest(node.inputs.map((o) => this.read(o, box).part.program));
+    if (latest([whole, wanted]) === wanted) return undefined;
+    const tables = [node.stage, ...node.inputs.map((o) => this.seenStage(o))];
+    let pieces: { readonly axis: number; readonly boxes: Box[] } | undefined;
+    for (let a = 0; a < box.from.length; a++) {
+      const inside = tables.flatMap((t) => t.cuts[a]).filter((c) => c > box.from[a] && c < box.to[a]);
+      const ends = [...new Set([box.from[a], ...inside, box.to[a]])].sort((x, y) => x - y);
+      if (ends.length < 3 || ends.length > MOST_PIECES + 1) continue;
+      if (pieces && pieces.boxes.length <= ends.length - 1) continue;
+      pieces = { axis: a, boxes: ends.slice(1).map((to, i) => ranged(box, a, ends[i], to)) };
+    }
+    if (!pieces) return undefined;
+    const parts = pieces.boxes.map((b) => this.part(node, b));
+    const program = latest(parts.map((p) => p.program));
+    if (latest([program, wanted]) !== wanted) return undefined;
+    const reads = parts.map((part) => ({ part, map: undefined }));
+    const op: Op = { kind: "concat", axis: pieces.axis };
+    return { id: this.make(op, reads, program, node, sizesOf(box)), program, box };
+  }
+
+  /** What is read, as a value of its own. */
+  private viewed(node: Node, box: Box, read: Read): Part {
+    if (!read.map) return { ...read.part, box };
+    const { program } = read.part;
+    return { id: this.make({ kind: "view" }, [read], program, node, sizesOf(box)), program, box };
+  }
+
+  private seenStage({ id, map }: Operand): StageTable {
+    const { stage } = this.graph.nodes[id];
+    return map ? viewStage(stage, map) : stage;
   }
 
   /**
@@ -195,16 +304,13 @@ class Splitter {
     box: Box,
     shapes: readonly (readonly number[])[],
   ): Summands | undefined {
-    const tables = node.inputs.map((o) => {
-      const { stage } = this.graph.nodes[o.id];
-      return o.map ? viewStage(stage, o.map) : stage;
-    });
+    const tables = node.inputs.map((o) => this.seenStage(o));
     const boxes = node.inputs.map((_, k) => operandBox(node, box, k, shapes));
     const summed = new Set(op.operands.flat().filter((l) => !op.out.includes(l)));
     let best: (Summands & { readonly saved: number }) | undefined;
     for (const label of summed) {
       const size = sizeOfLabel(op, shapes, label);
-      const groups = runs(
+      const found = runs(
         0,
         size,
         op.operands.flatMap((labels, k) => labels.flatMap((l, i) => (l === label ? tables[k].cuts[i] : []))),
@@ -215,6 +321,7 @@ class Splitter {
           return levels.includes(0) ? 0 : Math.max(...levels);
         },
       );
+      const groups = bridged(found);
       if (groups.length < 2 || groups.length > MOST_PIECES) continue;
       const latestLevel = Math.max(...groups.map((g) => g.level));
       const zeros = groups.some((g) => g.level === 0);
@@ -246,7 +353,9 @@ class Splitter {
         this.read(o, narrowed(operandBox(node, box, k, shapes), op.operands[k], label, from, to)),
       );
       const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
-      return { id: this.make(op, reads, program, node, shape), program, box };
+      const id = this.make(op, reads, program, node, shape);
+      this.placed.set(id, { node: node.id, box, program, summed: { label, from, to } });
+      return { id, program, box };
     });
     return parts.reduce((sum, part): Part => {
       const program = latest([sum.program, part.program]);
@@ -342,9 +451,26 @@ class Splitter {
       const saved = early / (box.to[a] - box.from[a]);
       if (saved > (best?.saved ?? 0)) best = { axis: a, groups, saved };
     }
-    if (!best) return { kind: "whole", box };
+    if (!best) return this.masked.has(node.id) ? this.cutCorner(node, box, cuttable) : { kind: "whole", box };
     const { axis: along, groups } = best;
     const parts = groups.map((g) => this.cutBox(node, ranged(box, along, g.from, g.to), cuttable));
+    return { kind: "along", axis: along, box, parts };
+  }
+
+  /**
+   * Under a mask a corner of a value may be early though no row and no column of it is: the scores of user queries against user
+   * keys. It is cut out along two axes; what the mask replaces in the same rows is then read by nobody.
+   */
+  private cutCorner(node: Node, box: Box, cuttable: readonly boolean[]): Cut {
+    const level = this.levelIn(node.stage, box);
+    const corners = [...pieces(node.stage)].filter((p) => p.level < level && !isEmpty(intersect(p, box)));
+    const corner = corners.map((p) => intersect(p, box)).find((p) => this.levelIn(node.stage, p) < level);
+    const along =
+      corner &&
+      cuttable.findIndex((can, a) => can && corner.to[a] - corner.from[a] < box.to[a] - box.from[a]);
+    if (!corner || along === undefined || along < 0) return { kind: "whole", box };
+    const ends = [...new Set([box.from[along], corner.from[along], corner.to[along], box.to[along]])];
+    const parts = ends.slice(1).map((to, i) => this.cutBox(node, ranged(box, along, ends[i], to), cuttable));
     return { kind: "along", axis: along, box, parts };
   }
 
@@ -415,6 +541,18 @@ function runs(
     else groups.push({ from: ends[i], to: ends[i + 1], level });
   }
   return groups;
+}
+
+/** Zeros between two runs of one level join them where they are fewer: a sum cut in two reads and stores more than they cost. */
+function bridged(groups: readonly Segment[]): Segment[] {
+  const joined: Segment[] = [];
+  for (const next of groups) {
+    const [run, hole] = joined.slice(-2);
+    const fewer = run && hole && hole.to - hole.from <= run.to - run.from + (next.to - next.from);
+    if (fewer && hole.level === 0 && run.level === next.level) joined.splice(-2, 2, { ...run, to: next.to });
+    else joined.push(next);
+  }
+  return joined;
 }
 
 /** The part of an operand's box in which the label's index lies in [from, to). */

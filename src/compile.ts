@@ -9,6 +9,7 @@ import { printWgsl } from "../backends/wgsl/print.ts";
 import type { Diagnostic, Sources } from "../grammar/diagnostics.ts";
 import { runPipeline } from "../passes/pipeline.ts";
 import { type Artifact, writeArtifact } from "./artifact.ts";
+import { withChoices } from "./ir/choices.ts";
 import type { Graph } from "./ir/graph.ts";
 import type { KernelText, Plan } from "./ir/plan.ts";
 import type { Profile } from "./ir/profile.ts";
@@ -25,6 +26,10 @@ export interface CompileOptions extends SpecOptions {
   readonly profiles?: readonly (string | Profile)[];
   /** Default true. False gives every temporary a buffer of its own, so that each can be read back and verified. */
   readonly reuseArena?: boolean;
+  /** Default false. True also stores every discontinuous choice, so that verification can follow the device's. */
+  readonly choices?: boolean;
+  /** Default true. False computes what depends on the request alone for every candidate all the same: what reuse is measured against. */
+  readonly reuse?: boolean;
   /** Called after each pass of each variant with what the pass made. */
   readonly onPass?: (pass: string, result: Graph | Plan, profile: Profile) => void;
 }
@@ -35,6 +40,8 @@ export interface Variant {
   readonly kernels: readonly KernelText[];
   /** The Graph whose nodes the plan's values hold: what verification evaluates. */
   readonly graph: Graph;
+  /** The Graph that the passes were given: the model as elaborated, with its choices as outputs where asked for. */
+  readonly source: Graph;
 }
 
 export class Program {
@@ -96,11 +103,13 @@ export async function compile(specPath: string, options: CompileOptions = {}): P
 /** The back half: passes, lowering and printing of one Graph for one profile. */
 export function compileFor(graph: Graph, profile: Profile, options: CompileOptions = {}): Variant {
   const { onPass } = options;
-  const { graph: final, plan } = runPipeline(graph, {
+  const source = options.choices === true ? withChoices(graph) : graph;
+  const { graph: final, plan } = runPipeline(source, {
     profile,
     reuseArena: options.reuseArena ?? true,
+    reuse: options.reuse ?? true,
     ...(onPass !== undefined && { onPass: (pass, result) => onPass(pass, result, profile) }),
   });
   const kernels = allKernels(plan).map((kernel) => printWgsl(lowerKernel(kernel, plan)));
-  return { plan, kernels, graph: final };
+  return { plan, kernels, graph: final, source };
 }

@@ -27,9 +27,11 @@ export { readInputs, writeInputs, writeOutputs } from "./runtime/datafiles.ts";
 export { type Device, type DeviceChoice, type DeviceKind, openDevice } from "./runtime/device.ts";
 export { drawnWeights } from "./runtime/drawn.ts";
 export { drawnInputs } from "./runtime/drawninputs.ts";
+export type { CacheOptions, CacheStats, FeatureSource, UserCache } from "./runtime/engine/cache.ts";
 export type {
   Engine,
   EngineStats,
+  KernelTime,
   LoadOptions,
   ScoreOptions,
   Scores,

@@ -4,7 +4,7 @@ import type { Graph } from "./ir/graph.ts";
 import type { KernelText, Plan } from "./ir/plan.ts";
 import type { Device } from "./runtime/device.ts";
 import { ReferenceEngine } from "./runtime/engine/reference.ts";
-import type { Engine, LoadOptions } from "./runtime/engine/types.ts";
+import type { Engine, EngineOptions, LoadOptions } from "./runtime/engine/types.ts";
 import { loadWebGpuEngine } from "./runtime/engine/webgpu.ts";
 import { fileWeights } from "./runtime/fileweights.ts";
 import { missingLimits } from "./runtime/profile.ts";
@@ -45,17 +45,31 @@ export async function loadEngine(
     );
   }
   const params = program.graph?.params ?? variant?.plan.params ?? [];
-  const source = typeof weights === "string" ? fileWeights(weights, params) : weights;
+  if (typeof weights !== "string") return loadOnto(device, variant, program.graph, weights, options);
+  const file = fileWeights(weights, params);
   try {
-    if (device.kind === "webgpu" && variant !== undefined) {
-      return await loadWebGpuEngine(device, variant, source, options);
-    }
-    if (program.graph === undefined) throw new Error("internal: the reference device without a model");
-    return new ReferenceEngine(program.graph, source);
+    const engine = await loadOnto(device, variant, program.graph, file, { ...options, ownsWeights: true });
+    // On the device they are enough; what is read again (a table's rows, all to restore) comes from the file.
+    if (device.kind === "webgpu") file.release();
+    return engine;
   } catch (error) {
-    if (source !== weights) source.close();
+    file.close();
     throw error;
   }
+}
+
+async function loadOnto(
+  device: Device,
+  variant: LoadableVariant | undefined,
+  graph: Graph | undefined,
+  weights: WeightSource,
+  options: EngineOptions,
+): Promise<Engine> {
+  if (device.kind === "webgpu" && variant !== undefined) {
+    return loadWebGpuEngine(device, variant, weights, options);
+  }
+  if (graph === undefined) throw new Error("internal: the reference device without a model");
+  return new ReferenceEngine(graph, weights, options);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { Stage } from "../../src/ir/graph.ts";
 import type { Plan, PlanValue } from "../../src/ir/plan.ts";
 import { compileExpr, type ExprEnv } from "../../src/ir/scalar.ts";
-import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import type { GridAxis, ListStep, RowAxis, ScoreStmt, Slicing, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 
 /** What a call brings: logical row-major arrays by plan value name kind. */
 export interface InterpretInput {
@@ -79,6 +79,10 @@ class Interpreter {
   private launch(kernel: TileKernel, stage: Stage): void {
     const rows = stage === "item" ? this.input.candidates : stage === "user" ? this.input.requests : 1;
     const extent = (e: AxisExtent): number => (typeof e === "number" ? e : e.times * rows);
+    if (kernel.lists) {
+      this.list(kernel.lists, extent);
+      return;
+    }
     const point = new Map<string, number>();
     const tiles = new Map<string, number>();
     const env: ExprEnv = {
@@ -96,6 +100,10 @@ class Interpreter {
           return;
         }
         const axis = kernel.grid[at];
+        if (axis.rows) {
+          this.eachRow(axis, axis.rows, kernel.slicing, range, point, () => visit(at + 1));
+          return;
+        }
         const sliced = kernel.slicing?.axis === axis.name;
         const end = Math.min(extent(axis.extent), sliced ? range.to : Number.POSITIVE_INFINITY);
         for (let i = sliced ? range.from : 0; i < end; i++) {
@@ -105,6 +113,78 @@ class Interpreter {
       };
       visit(0);
     }
+  }
+
+  /** Visits the points of an axis over a list: its tiles one by one, or its rows alone where tiles do not matter. */
+  private eachRow(
+    axis: GridAxis,
+    { tiles, times, group }: RowAxis,
+    slicing: Slicing | undefined,
+    range: { readonly from: number; readonly to: number },
+    point: Map<string, number>,
+    visit: () => void,
+  ): void {
+    const table = this.memory[tiles];
+    if (!group) {
+      for (let i = 0; i < table[0] * times; i++) {
+        point.set(axis.name, i);
+        visit();
+      }
+      return;
+    }
+    for (let tile = 1; tile <= table[1]; tile++) {
+      let [rest, from, to] = table.subarray(4 * tile);
+      let inside = true;
+      for (const { name, extent } of group.toReversed()) {
+        point.set(name, rest % extent);
+        if (slicing?.axis === name) inside = rest % extent >= range.from && rest % extent < range.to;
+        rest = Math.floor(rest / extent);
+      }
+      for (; inside && from < to; from++) {
+        point.set(axis.name, from);
+        visit();
+      }
+    }
+  }
+
+  /** Makes the tables of a list, all in its second step. */
+  private list({ step, list, active, launches }: ListStep, extent: (e: AxisExtent) => number): void {
+    const members = extent(list.members);
+    if (members === 0) return;
+    const point = new Map<string, number>();
+    const isActive = compileExpr(active);
+    const env: ExprEnv = {
+      axis: (name) => point.get(name) ?? this.missing(`axis ${name}`),
+      tile: (name) => this.missing(`tile ${name}`),
+      load: (source, index) => this.memory[source][this.offset(source, index)],
+    };
+    const [counts, rows, places, tiles] = [list.counts, list.rows, list.places, list.tiles].map(
+      (id) => this.memory[id],
+    );
+    let count = 0;
+    const records: number[] = [];
+    for (let g = 0; g < list.groups; g++) {
+      const first = count;
+      for (let m = 0; m < members; m++) {
+        point.set("m", m).set("g", g);
+        const row = m * list.groups + g;
+        const is = isActive(env) !== 0;
+        if (step === "list") places[row] = is ? count : -1;
+        if (!is) continue;
+        if (step === "list") rows[count] = row;
+        count++;
+      }
+      if (step === "count") counts[g] = count - first;
+      for (let at = first; at < count; at += list.tile)
+        records.push(g, at, Math.min(count, at + list.tile), 0);
+    }
+    if (step === "count") return;
+    const total = records.length / 4;
+    tiles.set([count, total, 0, 0, ...records]);
+    launches.forEach((l, i) => {
+      const points = (l.of === "rows" ? count : total) * l.times;
+      this.memory[list.launches].set([Math.ceil(points / l.tile) * l.others, 1, 1, 0], 4 * i);
+    });
   }
 
   private missing(what: string): never {
@@ -184,6 +264,8 @@ class Interpreter {
           tiles.set(s.out, total);
         };
       }
+      case "score":
+        return this.scoreProduct(s, env, point, tiles, (name, body) => loop([name], body));
       case "store": {
         const value = compileExpr(s.value);
         const index = s.index.map((i) => compileExpr(i));
@@ -199,5 +281,45 @@ class Interpreter {
           });
       }
     }
+  }
+
+  /** By the definition: every weight of the row, then its softmax, then the sum. */
+  private scoreProduct(
+    s: ScoreStmt,
+    env: ExprEnv,
+    point: ReadonlyMap<string, number>,
+    tiles: Map<string, number>,
+    loop: (name: string, body: () => void) => void,
+  ): () => void {
+    const [a, b, weight, v] = [s.a, s.b, s.weight, s.v].map(compileExpr);
+    const gain = s.gain ? compileExpr(s.gain) : () => 1;
+    const from = s.visible?.from ? compileExpr(s.visible.from) : () => Number.NEGATIVE_INFINITY;
+    const to = s.visible?.to ? compileExpr(s.visible.to) : () => Number.POSITIVE_INFINITY;
+    const nothing = s.norm === "softmax" ? Number.NEGATIVE_INFINITY : 0;
+    return () => {
+      const [first, end] = [from(env), to(env)];
+      const weights: number[] = [];
+      const terms: number[] = [];
+      loop(s.j, () => {
+        let score = 0;
+        loop(s.k, () => {
+          score += a(env) * b(env);
+        });
+        tiles.set(s.score, score);
+        const w = weight(env);
+        const j = point.get(s.j) ?? this.missing(`axis ${s.j}`);
+        if ((j < first || j >= end) && w !== nothing)
+          throw new Error(`internal: ${s.out} has a weight of ${w} at ${j}, outside [${first}, ${end})`);
+        weights.push(w);
+        terms.push(gain(env) * v(env));
+      });
+      const most = weights.reduce((x, y) => Math.max(x, y), Number.NEGATIVE_INFINITY);
+      const softmax = s.norm === "softmax";
+      const shares = softmax ? weights.map((w) => (w === nothing ? 0 : Math.exp(w - most))) : weights;
+      const total = softmax ? shares.reduce((x, y) => x + y, 0) : 1;
+      // What has no weight counts for nothing, whatever it is.
+      const sum = shares.reduce((x, p, i) => (p === 0 ? x : x + p * terms[i]), 0);
+      tiles.set(s.out, total === 0 ? 0 : sum / total);
+    };
   }
 }

@@ -39,7 +39,7 @@ import { groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
 import type { Dot, Product } from "./contraction.ts";
 import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
-import { Expressions, fit, scalarType } from "./expressions.ts";
+import { Expressions, scalarType, spread } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
@@ -104,7 +104,7 @@ class BlockedProduct {
     );
     if (odd !== undefined)
       throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
-    const grid = openGrid(builder, kernel);
+    const grid = openGrid(builder, kernel, bindings);
     for (const { axis: a, origin } of grid) if (a !== m && a !== n) builder.bindAxis(a.name, origin);
     this.m = grid.find((t) => t.axis === m) as TileAxis;
     this.n = grid.find((t) => t.axis === n) as TileAxis;
@@ -195,7 +195,7 @@ class BlockedProduct {
       builder.emit({ kind: "barrier" });
     });
     dots.forEach((dot, d) => {
-      acc[d]?.forEach(({ r, c, value }) => builder.bindTile(`${dot.out}@${r},${c}`, value));
+      for (const { r, c, value } of acc[d] ?? []) builder.bindTile(`${dot.out}@${r},${c}`, value);
     });
   }
 
@@ -234,7 +234,7 @@ class BlockedProduct {
       );
       const written = width === 4 ? quadruple(k.extent, name) : axis(name, k.extent);
       this.bindTiles(place);
-      const raw = fit(this.expressions.as(this.at(e, place, new Map([[k.name, written]])), "f32"), width);
+      const raw = spread(this.expressions.as(this.at(e, place, new Map([[k.name, written]])), "f32"), width);
       const value = builder.let("a", this.within(raw, group, k, width));
       for (let c = 0; c < width; c++) {
         const to = addI(mulI(addI(mulI(part, i32(width)), i32(c)), i32(rows)), row);
@@ -252,7 +252,7 @@ class BlockedProduct {
       const name = `${k.name}@${suffix}`;
       builder.bindAxis(name, k.extent % k.step === 0 ? at : minI(at, i32(k.extent - 1)));
       this.bindTiles(place);
-      const raw = fit(
+      const raw = spread(
         this.expressions.as(this.at(e, place, new Map([[k.name, axis(name, k.extent)]])), "f32"),
         this.width,
       );
@@ -263,14 +263,14 @@ class BlockedProduct {
   /** Zero where k has run over its end; a group is cut in the middle where it must be. */
   private within(value: ThreadExpr, index: ThreadExpr, k: InnerAxis, width: 1 | 4): ThreadExpr {
     if (k.extent % k.step === 0) return value;
-    const zero = fit(constant(0, F32), value.type.width);
+    const zero = spread(constant(0, F32), value.type.width);
     if (width === 1 || k.extent % 4 === 0) {
       return call(
         "select",
         value.type,
         zero,
         value,
-        fit(lessThan(index, i32(k.extent / width)), value.type.width),
+        spread(lessThan(index, i32(k.extent / width)), value.type.width),
       );
     }
     const places = gather4(

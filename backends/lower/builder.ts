@@ -23,6 +23,8 @@ export interface Scope {
 }
 
 export class Builder {
+  /** Set where subgroup functions stand in control flow that no printer can prove uniform; see `ThreadProgram.trusted`. */
+  trusted = false;
   private scope: Scope;
 
   constructor(taken: Iterable<string>) {
@@ -58,9 +60,9 @@ export class Builder {
     this.emit({ kind: "comment", text });
   }
 
-  /** Binds a value to a name; a leaf needs none. */
+  /** Binds a value to a name; constants and what has a name need none. */
   let(hint: string, value: ThreadExpr): ThreadExpr {
-    if (value.kind === "const" || value.kind === "var" || value.kind === "builtin") return value;
+    if (value.kind === "const" || value.kind === "var") return value;
     const name = this.name(hint);
     this.emit({ kind: "let", name, value });
     return variable(name, value.type);
@@ -99,19 +101,19 @@ export class Builder {
   guard(cond: ThreadExpr, then: () => void): void {
     const scope = open("guard", this.scope);
     this.inside(scope, then);
-    this.emit({ kind: "if", cond, then: scope.statements });
+    this.emit({ kind: "if", cond, body: scope.statements });
   }
 
   if(cond: ThreadExpr, then: () => void, otherwise?: () => void): void {
     const yes = open("branch", this.scope);
     this.inside(yes, then);
     if (otherwise === undefined) {
-      this.emit({ kind: "if", cond, then: yes.statements });
+      this.emit({ kind: "if", cond, body: yes.statements });
       return;
     }
     const no = open("branch", this.scope);
     this.inside(no, otherwise);
-    this.emit({ kind: "if", cond, then: yes.statements, else: no.statements });
+    this.emit({ kind: "if", cond, body: yes.statements, otherwise: no.statements });
   }
 
   bindAxis(name: string, value: ThreadExpr): void {

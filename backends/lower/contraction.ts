@@ -8,10 +8,20 @@
  */
 import type { Expr } from "../../src/ir/expr.ts";
 import { mapExpr, substitute, tile, walkExpr } from "../../src/ir/expr.ts";
-import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
-import { expressionsOf, outputsOf } from "./points.ts";
+import {
+  expressionsOf,
+  type GridAxis,
+  type InnerAxis,
+  type ScoreStmt,
+  type TileKernel,
+  type TileStmt,
+} from "../../src/ir/tile.ts";
+import { outputsOf } from "./points.ts";
 
 export type Dot = Extract<TileStmt, { kind: "dot" }>;
+
+/** A statement around the products of a kernel. */
+export type Plain = Exclude<TileStmt, Dot | ScoreStmt>;
 
 export interface Varies {
   readonly m: boolean;
@@ -69,9 +79,10 @@ export function innerAxis(kernel: TileKernel, name: string): InnerAxis {
 }
 
 /** Products that follow each other over one k share a sweep; everything else stands alone. */
-export function phases(body: readonly TileStmt[]): (Exclude<TileStmt, Dot> | readonly Dot[])[] {
-  const parts: (Exclude<TileStmt, Dot> | Dot[])[] = [];
+export function phases(body: readonly TileStmt[]): (Plain | readonly Dot[])[] {
+  const parts: (Plain | Dot[])[] = [];
   for (const statement of body) {
+    if (statement.kind === "score") throw new Error("internal: a score product has a lowering of its own");
     if (statement.kind !== "dot") {
       parts.push(statement);
       continue;

@@ -25,7 +25,7 @@ export function lowerElement(
 ): number {
   const { threads } = lowering;
   const vector = lowering.vector === 4 && canWiden(kernel, bindings) ? 4 : 1;
-  const tiles = openGrid(builder, kernel);
+  const tiles = openGrid(builder, kernel, bindings);
   const expressions = new Expressions(builder, bindings);
   const last = kernel.grid.at(-1);
   const rewrite =

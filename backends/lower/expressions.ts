@@ -83,7 +83,7 @@ export function scalarType(type: DType): ThreadType {
 }
 
 /** `e` in as many places as `width` says; never narrower than it is. */
-export function fit(e: ThreadExpr, width: 1 | 4): ThreadExpr {
+export function spread(e: ThreadExpr, width: 1 | 4): ThreadExpr {
   return width === 4 ? splat(e) : e;
 }
 
@@ -149,26 +149,30 @@ export class Expressions {
       return;
     }
     const group = this.bindings.group(target, offset);
+    const whole = group !== undefined && (left === undefined || endsInPadding(info, index));
+    if (whole) {
+      builder.emit({ kind: "store", binding, index: this.evaluate(group), value: splat(element) });
+      return;
+    }
     const at = group === undefined ? undefined : builder.let("at", this.evaluate(group));
-    const four =
-      at !== undefined && left === undefined ? splat(element) : builder.let("value", splat(element));
+    const four = builder.let("value", splat(element));
     const one = (c: number): void => {
       const scalar = component(four, c);
       if (at !== undefined) builder.emit({ kind: "store", binding, index: at, component: c, value: scalar });
       else builder.emit({ kind: "store", binding, index: this.evaluate(place(offset, c)), value: scalar });
     };
-    const all = (): void => {
-      if (at !== undefined) builder.emit({ kind: "store", binding, index: at, value: four });
-      else for (let c = 0; c < 4; c++) one(c);
+    const some = (count: number): void => {
+      for (let c = 0; c < count; c++) {
+        if (left === undefined) one(c);
+        else builder.if(call("gt", BOOL, left, i32(c)), () => one(c));
+      }
     };
-    if (left === undefined || (group !== undefined && endsInPadding(info, index))) {
-      all();
+    if (at === undefined || left === undefined) {
+      some(4);
       return;
     }
-    const some = (): void => {
-      for (let c = 0; c < 3; c++) builder.if(call("gt", BOOL, left, i32(c)), () => one(c));
-    };
-    builder.if(call("ge", BOOL, left, i32(4)), all, some);
+    const all = (): void => builder.emit({ kind: "store", binding, index: at, value: four });
+    builder.if(call("ge", BOOL, left, i32(4)), all, () => some(3));
   }
 
   private value(e: Expr): ThreadExpr {
@@ -299,7 +303,7 @@ export class Expressions {
     const width = args.some((arg) => arg.type.width === 4) ? 4 : 1;
     const of = SCALARS[e.type];
     const type: ThreadType = { of, width };
-    const same = (to: Scalar): ThreadExpr[] => args.map((arg) => fit(convert(arg, to), width));
+    const same = (to: Scalar): ThreadExpr[] => args.map((arg) => spread(convert(arg, to), width));
     if (e.fn === "add" || e.fn === "sub" || e.fn === "mul" || e.fn === "div") {
       // A vector and a scalar may meet in arithmetic as they are.
       return call(e.fn, type, ...args.map((arg) => convert(arg, of)));
@@ -314,7 +318,7 @@ export class Expressions {
         return call(fn, type, ...same(of));
       }
       case "relu":
-        return call("max", type, ...same(of), fit(constant(0, { of, width: 1 }), width));
+        return call("max", type, ...same(of), spread(constant(0, { of, width: 1 }), width));
       case "clamp": {
         const [x, lo, hi] = same(of) as [ThreadExpr, ThreadExpr, ThreadExpr];
         return call("min", type, call("max", type, x, lo), hi);
@@ -324,9 +328,9 @@ export class Expressions {
         return call(
           "select",
           type,
-          fit(convert(no, of), width),
-          fit(convert(yes, of), width),
-          fit(cond, width),
+          spread(convert(no, of), width),
+          spread(convert(yes, of), width),
+          spread(cond, width),
         );
       }
       case "to_num":
@@ -345,8 +349,8 @@ export class Expressions {
     const result = this.builder.var("v", { of, width });
     this.builder.if(
       this.value(cond),
-      () => this.builder.assign(result, fit(convert(this.value(yes), of), width)),
-      () => this.builder.assign(result, fit(convert(this.value(no), of), width)),
+      () => this.builder.assign(result, spread(convert(this.value(yes), of), width)),
+      () => this.builder.assign(result, spread(convert(this.value(no), of), width)),
     );
     return result;
   }

@@ -3,12 +3,15 @@
  *
  * Workgroups are numbered over both dimensions of the dispatch and decoded innermost axis last, so that neighbours in
  * time share the outer axes. A dispatch may hold more workgroups than the grid has tiles; the rest return at once.
+ *
+ * An axis over a list of active rows has as many points as the list's table says. Where tiles keep to groups, the table holds
+ * each tile's group, first row and end; a launch of a slice of the groups leaves the others' tiles alone.
  */
 import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
-import { addI, builtin, call, divI, i32, mulI, remI } from "../../src/ir/thread.ts";
-import type { GridAxis, TileKernel } from "../../src/ir/tile.ts";
-import { SLICE_FROM } from "./access.ts";
+import { addI, BOOL, builtin, call, divI, I32, i32, lessThan, mulI, remI } from "../../src/ir/thread.ts";
+import type { GridAxis, RowAxis, TileKernel } from "../../src/ir/tile.ts";
+import { type Bindings, SLICE_FROM } from "./access.ts";
 import type { Builder } from "./builder.ts";
 
 export interface TileAxis {
@@ -28,8 +31,15 @@ export function extentOf(extent: AxisExtent): ThreadExpr {
   return typeof extent === "number" ? i32(extent) : mulI(builtin("call.rows"), i32(extent.times));
 }
 
-export function openGrid(builder: Builder, kernel: TileKernel): readonly TileAxis[] {
-  const axes = kernel.grid.map((axis) => {
+/** An axis before its tile is known. */
+interface Opened extends Omit<TileAxis, "origin"> {
+  readonly from: ThreadExpr;
+  readonly tiles: ThreadExpr;
+}
+
+export function openGrid(builder: Builder, kernel: TileKernel, bindings: Bindings): readonly TileAxis[] {
+  const axes = kernel.grid.map((axis): Opened => {
+    if (axis.rows) return openRows(builder, bindings, axis, axis.rows);
     const sliced = kernel.slicing?.axis === axis.name;
     const from = sliced ? builtin("call.from") : i32(0);
     const end = builder.let(`${axis.name}_end`, sliced ? builtin("call.to") : extentOf(axis.extent));
@@ -43,30 +53,73 @@ export function openGrid(builder: Builder, kernel: TileKernel): readonly TileAxi
   });
   builder.bindAxis(SLICE_FROM, builtin("call.from"));
   const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
-  builder.emit({
-    kind: "if",
-    cond: call("ge", { of: "bool", width: 1 }, builtin("workgroup"), total),
-    then: [{ kind: "return" }],
-  });
+  leaveIf(builder, call("ge", BOOL, builtin("workgroup"), total));
   let rest: ThreadExpr = builtin("workgroup");
   const decoded = axes
     .map((entry) => entry)
     .reverse()
-    .map((entry, i) => {
+    .map((entry, i): TileAxis => {
       const outermost = i === axes.length - 1;
       const index = outermost ? rest : remI(rest, entry.tiles);
       if (!outermost && !(entry.tiles.kind === "const" && entry.tiles.value === 1)) {
         rest = divI(rest, entry.tiles);
       }
-      const origin = addI(entry.from, mulI(index, i32(entry.axis.tile)));
-      const hint = entry.axis.tile === 1 ? entry.axis.name : `${entry.axis.name}0`;
-      return {
-        axis: entry.axis,
-        origin: builder.let(hint, origin),
-        end: entry.end,
-        exact: entry.exact,
-        aligned: entry.aligned,
-      };
+      const { axis, end, exact, aligned } = entry;
+      if (axis.rows?.group) return tileOfList(builder, bindings, kernel, entry, axis.rows, index);
+      const origin = addI(entry.from, mulI(index, i32(axis.tile)));
+      const hint = axis.tile === 1 ? axis.name : `${axis.name}0`;
+      return { axis, origin: builder.let(hint, origin), end, exact, aligned };
     });
   return decoded.reverse();
+}
+
+function leaveIf(builder: Builder, cond: ThreadExpr): void {
+  builder.emit({ kind: "if", cond, body: [{ kind: "return" }] });
+}
+
+/** Word `at` of a list's table. */
+function tableWord(bindings: Bindings, table: number, at: ThreadExpr): ThreadExpr {
+  return { kind: "load", binding: bindings.entry(table).index, index: at, type: I32 };
+}
+
+function openRows(builder: Builder, bindings: Bindings, axis: GridAxis, rows: RowAxis): Opened {
+  const opened = { axis, from: i32(0), exact: axis.tile === 1, aligned: true };
+  if (rows.group) {
+    const tiles = builder.let(`${axis.name}_tiles`, tableWord(bindings, rows.tiles, i32(1)));
+    return { ...opened, end: tiles, tiles };
+  }
+  const end = builder.let(
+    `${axis.name}_end`,
+    mulI(tableWord(bindings, rows.tiles, i32(0)), i32(rows.times)),
+  );
+  const tiles =
+    axis.tile === 1
+      ? end
+      : builder.let(`${axis.name}_tiles`, divI(addI(end, i32(axis.tile - 1)), i32(axis.tile)));
+  return { ...opened, end, tiles };
+}
+
+/** Tile `index` of a list: its rows, and the group that they belong to. */
+function tileOfList(
+  builder: Builder,
+  bindings: Bindings,
+  { slicing }: TileKernel,
+  { axis, exact, aligned }: Opened,
+  { tiles, group = [] }: RowAxis,
+  index: ThreadExpr,
+): TileAxis {
+  const record = builder.let("tile_record", mulI(addI(index, i32(1)), i32(4)));
+  const word = (hint: string, at: number): ThreadExpr =>
+    builder.let(hint, tableWord(bindings, tiles, addI(record, i32(at))));
+  let rest = word("tile_group", 0);
+  group.toReversed().forEach(({ name, extent }, i) => {
+    const outermost = i === group.length - 1;
+    const digit = builder.let(name, outermost ? rest : remI(rest, i32(extent)));
+    if (!outermost) rest = divI(rest, i32(extent));
+    builder.bindAxis(name, digit);
+    if (slicing?.axis !== name) return;
+    const before = lessThan(digit, builtin("call.from"));
+    leaveIf(builder, call("or", BOOL, before, call("ge", BOOL, digit, builtin("call.to"))));
+  });
+  return { axis, origin: word(`${axis.name}0`, 1), end: word(`${axis.name}_end`, 2), exact, aligned };
 }

@@ -40,6 +40,10 @@ function scheduleOf({ lowering: l }: TileKernel): string {
       return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${4 * l.lanes} columns`;
     case "blocked":
       return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each`;
+    case "score":
+      return `${l.lanes} lanes, ${l.rows} row${l.rows === 1 ? "" : "s"} × ${4 * l.lanes * l.groups} columns, weights handed round through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
+    case "list":
+      return `${l.threads} threads a group of rows`;
     default:
       return l satisfies never;
   }

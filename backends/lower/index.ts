@@ -11,7 +11,9 @@ import { lowerBlocked } from "./blocked.ts";
 import { Builder } from "./builder.ts";
 import { lowerElement } from "./element.ts";
 import { headerOf } from "./header.ts";
+import { lowerList } from "./list.ts";
 import { lowerRow } from "./row.ts";
+import { lowerScore } from "./score.ts";
 import { lowerSubgroup } from "./subgroup.ts";
 
 export interface LowerContext {
@@ -34,6 +36,10 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
         return lowerSubgroup(kernel, lowering, builder, bindings);
       case "blocked":
         return lowerBlocked(kernel, lowering, builder, bindings, shared);
+      case "score":
+        return lowerScore(kernel, lowering, builder, bindings, shared);
+      case "list":
+        return lowerList(kernel, lowering, plan, builder, bindings, shared);
       default:
         return lowering satisfies never;
     }
@@ -47,5 +53,6 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
     bindings: bindings.list(),
     shared,
     body: builder.finish(),
+    ...(builder.trusted ? { trusted: true } : {}),
   };
 }

@@ -26,12 +26,12 @@ import {
   splat,
   widen,
 } from "../../src/ir/thread.ts";
-import type { InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { expressionsOf, type InnerAxis, type TileKernel, type TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import type { Expressions } from "./expressions.ts";
-import { convert, fit, scalarType } from "./expressions.ts";
+import { convert, scalarType, spread } from "./expressions.ts";
 
 /** Turns of a sweep that are written out rather than looped over. */
 const UNROLLED = 8;
@@ -78,7 +78,7 @@ export function foldTwo(fn: Fold, a: ThreadExpr, b: ThreadExpr): ThreadExpr {
 export function identityOf(fn: Fold, type: ThreadType): ThreadExpr {
   const least = type.of === "f32" ? Number.NEGATIVE_INFINITY : -2147483647;
   const value = fn === "sum" ? 0 : fn === "max" ? least : -least;
-  return fit(constant(value, widen(type, 1)), type.width);
+  return spread(constant(value, widen(type, 1)), type.width);
 }
 
 /** A loop bound of the value `n` that no compiler can know. */
@@ -242,16 +242,16 @@ export class Inner {
     rewrite: (e: Expr) => Expr,
   ): void {
     const { builder, expressions } = this;
-    const of = scalarType(valueOf(statement).type);
+    const of = scalarType(summand(statement).type);
     const fn: Fold = statement.kind === "reduce" ? statement.fn : "sum";
     const values = turns.map(({ rewrite: turn, valid }) => ({
-      value: fit(expressions.as(turn(rewrite(valueOf(statement))), of.of), sweep.width),
+      value: spread(expressions.as(turn(rewrite(summand(statement))), of.of), sweep.width),
       valid,
     }));
     const masked = ({ value, valid }: { value: ThreadExpr; valid: ThreadExpr | undefined }): ThreadExpr =>
       valid === undefined
         ? value
-        : call("select", value.type, identityOf(fn, value.type), value, fit(valid, value.type.width));
+        : call("select", value.type, identityOf(fn, value.type), value, spread(valid, value.type.width));
     if (statement.kind !== "moments") {
       const all = values.map(masked).reduce((a, b) => foldTwo(fn, a, b));
       builder.bindTile(statement.out, builder.let(statement.out, this.fold(fn, all, sweep)));
@@ -264,9 +264,9 @@ export class Inner {
       named.map(masked).reduce((a, b) => foldTwo("sum", a, b)),
       sweep,
     );
-    const mean = builder.let(statement.mean, call("div", total.type, total, fit(count, total.type.width)));
+    const mean = builder.let(statement.mean, call("div", total.type, total, spread(count, total.type.width)));
     const squares = named.map(({ value, valid }) => {
-      const away = builder.let("away", call("sub", value.type, value, fit(mean, value.type.width)));
+      const away = builder.let("away", call("sub", value.type, value, spread(mean, value.type.width)));
       return masked({ value: call("mul", value.type, away, away), valid });
     });
     const m2 = builder.let(
@@ -287,10 +287,10 @@ export class Inner {
     rewrite: (e: Expr) => Expr,
   ): { update: (turn: Turn) => void; finish: () => void } {
     const { builder, expressions } = this;
-    const value = rewrite(valueOf(statement));
+    const value = rewrite(summand(statement));
     const of = scalarType(value.type);
     const type = widen(of, sweep.width === 4 || expressions.wide(value) ? 4 : 1);
-    const at = (turn: Turn): ThreadExpr => fit(expressions.as(turn.rewrite(value), of.of), type.width);
+    const at = (turn: Turn): ThreadExpr => spread(expressions.as(turn.rewrite(value), of.of), type.width);
     if (statement.kind === "moments") return this.startMoments(statement, sweep, type, at);
     const fn: Fold = statement.kind === "reduce" ? statement.fn : "sum";
     const running = builder.var(statement.out, type, identityOf(fn, type));
@@ -339,7 +339,7 @@ export class Inner {
         );
         const sum = this.fold("sum", call("mul", type, mean, count), sweep);
         const all = builder.let(`${statement.mean}_all`, call("div", F32, sum, n));
-        const away = builder.let("away", call("sub", type, mean, fit(all, type.width)));
+        const away = builder.let("away", call("sub", type, mean, spread(all, type.width)));
         const square = call("mul", type, call("mul", type, away, away), count);
         const rest = this.fold("sum", call("add", type, m2, square), sweep);
         builder.bindTile(statement.mean, all);
@@ -350,7 +350,7 @@ export class Inner {
 }
 
 /** What a reduction folds. */
-export function valueOf(statement: Reduction): Expr {
+function summand(statement: Reduction): Expr {
   return statement.kind === "dot" ? mul(statement.a, statement.b) : statement.value;
 }
 
@@ -362,13 +362,10 @@ export function axesReduced(statement: Reduction): readonly string[] {
 export function accessesOf(
   statement: TileStmt,
 ): { readonly source: number; readonly index: readonly Expr[] }[] {
-  if (statement.kind === "dot") return [...loadsOf(statement.a), ...loadsOf(statement.b)];
-  if (statement.kind !== "store") return loadsOf(statement.value);
-  return [
-    ...loadsOf(statement.value),
-    ...statement.index.flatMap(loadsOf),
-    { source: statement.target, index: statement.index },
-  ];
+  const loads = expressionsOf(statement).flatMap(loadsOf);
+  return statement.kind === "store"
+    ? [...loads, { source: statement.target, index: statement.index }]
+    : loads;
 }
 
 /** A value of the right type for a tile that stores keep: booleans travel as they are. */

@@ -5,7 +5,7 @@
 import type { Expr } from "../../src/ir/expr.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import { addI, call, divI, i32, lessThan, minI, remI } from "../../src/ir/thread.ts";
-import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { expressionsOf, type ScoreStmt, type TileKernel, type TileStmt } from "../../src/ir/tile.ts";
 import { groupAxis } from "./access.ts";
 import type { Builder } from "./builder.ts";
 import type { Expressions } from "./expressions.ts";
@@ -38,7 +38,7 @@ export function runPoint(
       inner.reduce(part, axesReduced(first), rewrite);
       continue;
     }
-    const statement = part as Exclude<TileStmt, Reduction>;
+    const statement = part as Exclude<TileStmt, Reduction | ScoreStmt>;
     if (statement.kind === "let") {
       builder.bindTile(
         statement.out,
@@ -57,9 +57,11 @@ export function runPoint(
 }
 
 /** Reductions that follow each other over the same axes, without using each other, share a sweep. */
-function groups(body: readonly TileStmt[]): (Exclude<TileStmt, Reduction> | Reduction[])[] {
-  const parts: (Exclude<TileStmt, Reduction> | Reduction[])[] = [];
+function groups(body: readonly TileStmt[]): (Exclude<TileStmt, Reduction | ScoreStmt> | Reduction[])[] {
+  const parts: (Exclude<TileStmt, Reduction | ScoreStmt> | Reduction[])[] = [];
   for (const statement of body) {
+    if (statement.kind === "score")
+      throw new Error("internal: a score product is not computed point by point");
     if (statement.kind === "let" || statement.kind === "store") {
       parts.push(statement);
       continue;
@@ -81,12 +83,6 @@ export function outputsOf(statement: TileStmt): readonly string[] {
     : statement.kind === "store"
       ? []
       : [statement.out];
-}
-
-/** The expressions of a statement. */
-export function expressionsOf(statement: TileStmt): readonly Expr[] {
-  if (statement.kind === "dot") return [statement.a, statement.b];
-  return statement.kind === "store" ? [...statement.index, statement.value] : [statement.value];
 }
 
 export function usesTile(statement: TileStmt, tile: string): boolean {

@@ -30,7 +30,7 @@ export function lowerRow(
   if (pointsOf(kernel) !== rows)
     throw new Error(`internal: ${kernel.name} tiles ${pointsOf(kernel)} points for ${rows} rows`);
   const threads = lanes * rows;
-  const tiles = openGrid(builder, kernel);
+  const tiles = openGrid(builder, kernel, bindings);
   const thread = builtin("thread");
   const lane = rows === 1 ? thread : builder.let("lane", remI(thread, i32(lanes)));
   const row = rows === 1 ? i32(0) : builder.let("row", divI(thread, i32(lanes)));

@@ -30,9 +30,9 @@ import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
-import type { Dot, Product } from "./contraction.ts";
+import type { Dot, Plain, Product } from "./contraction.ts";
 import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
-import { Expressions, fit } from "./expressions.ts";
+import { Expressions, spread } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
@@ -81,7 +81,7 @@ class SubgroupProduct {
     const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows : a === n ? 4 * lanes : 1));
     if (odd !== undefined)
       throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
-    const grid = openGrid(builder, kernel);
+    const grid = openGrid(builder, kernel, bindings);
     for (const { axis: a, origin } of grid) if (a !== m && a !== n) builder.bindAxis(a.name, origin);
     this.mTile = grid.find((t) => t.axis === m) as TileAxis;
     this.nTile = grid.find((t) => t.axis === n) as TileAxis;
@@ -123,7 +123,7 @@ class SubgroupProduct {
             this.at(dot.a, { kind: "loaded", j }, new Map([[k.name, at(undefined)]])),
             "f32",
           );
-          return builder.let("a", fit(value, width));
+          return builder.let("a", spread(value, width));
         }),
       );
       for (let c = 0; c < width; c++) {
@@ -132,7 +132,7 @@ class SubgroupProduct {
             this.at(dot.b, { kind: "columns" }, new Map([[k.name, at(c)]])),
             "f32",
           );
-          const b = builder.let("b", fit(value, 4));
+          const b = builder.let("b", spread(value, 4));
           for (let r = 0; r < rows; r++) {
             const held = component(a[d]?.[Math.floor(r / lanes)] as ThreadExpr, c);
             const handed = call("subgroup_broadcast", F32, held, i32(r % lanes));
@@ -156,11 +156,11 @@ class SubgroupProduct {
     }
     for (let rest = 4 * whole; rest < k.extent; rest++) step(() => int(rest), 1);
     dots.forEach((dot, d) => {
-      acc[d]?.forEach((value, r) => builder.bindTile(`${dot.out}@row${r}`, value));
+      for (const [r, value] of (acc[d] ?? []).entries()) builder.bindTile(`${dot.out}@row${r}`, value);
     });
   }
 
-  private statement(statement: Exclude<TileStmt, Dot>): void {
+  private statement(statement: Plain): void {
     if (statement.kind === "store") {
       this.store(statement);
       return;
@@ -177,7 +177,7 @@ class SubgroupProduct {
     return Array.from({ length: Math.ceil(this.rows / this.lanes) }, (_, j) => ({ kind: "loaded", j }));
   }
 
-  private compute(statement: Exclude<TileStmt, Dot | { kind: "store" }>, place: Place): void {
+  private compute(statement: Exclude<Plain, { kind: "store" }>, place: Place): void {
     const { builder } = this;
     this.bindRow(place);
     const rewrite = (e: Expr): Expr => this.at(e, place);

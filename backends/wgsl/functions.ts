@@ -78,7 +78,7 @@ const HELPERS: Partial<Record<ThreadFn, readonly string[]>> = {
   pow: [
     "fn pow(x: TYPE, y: TYPE) -> TYPE {",
     "  let magnitude = select(exp2(y * log2(abs(x))), TYPE(1.0), y == TYPE(0.0));",
-    "  let odd = floor(y) == y & floor(y * 0.5) * 2.0 != y;",
+    "  let odd = (floor(y) == y) & (floor(y * 0.5) * 2.0 != y);",
     "  return select(magnitude, -magnitude, (x < TYPE(0.0)) & odd);",
     "}",
   ],

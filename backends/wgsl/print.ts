@@ -12,6 +12,7 @@ import type {
   ThreadStmt,
   ThreadType,
 } from "../../src/ir/thread.ts";
+import { constant } from "../../src/ir/thread.ts";
 import type { Helper } from "./functions.ts";
 import { helperName, helperText, isHelper } from "./functions.ts";
 
@@ -43,6 +44,9 @@ const OPERATORS: Partial<Record<ThreadFn, readonly [string, number]>> = {
   and: ["&&", 2],
   or: ["||", 1],
 };
+
+/** `&&` and `||` take single bools alone; on vectors of bool the same are `&` and `|`, which may not be mixed either. */
+const VECTOR_OPERATORS: typeof OPERATORS = { and: ["&", 2], or: ["|", 1] };
 
 /** Functions of the language. */
 const CALLS: Partial<Record<ThreadFn, string>> = {
@@ -85,6 +89,8 @@ class Printer {
   private readonly elements = new Set<number>();
   private subgroups = false;
   private infinity = false;
+  /** Loops around the statement that is being printed. */
+  private loops = 0;
   private readonly lines: string[] = [];
 
   constructor(program: ThreadProgram) {
@@ -96,6 +102,7 @@ class Printer {
     this.block(program.body, "  ");
     const head: string[] = program.header.map((line) => `// ${line}`.trimEnd());
     if (this.subgroups) head.push("enable subgroups;");
+    if (program.trusted) head.push("diagnostic(off, subgroup_uniformity);");
     head.push(
       "",
       "struct Call { rows: i32, first: i32, limit: i32, one: i32 }",
@@ -109,10 +116,12 @@ class Printer {
     });
     for (const i of [...this.elements].sort((a, b) => a - b)) {
       const b = program.bindings[i] as ThreadBinding;
+      // A parameter hides the binding of its name.
+      const at = b.name === "i" ? "j" : "i";
       head.push(
         "",
-        `fn ${elementName(b)}(i: i32) -> ${b.element} {`,
-        `  return ${b.name}[u32(i) / 4][u32(i) % 4];`,
+        `fn ${elementName(b)}(${at}: i32) -> ${b.element} {`,
+        `  return ${b.name}[u32(${at}) / 4][u32(${at}) % 4];`,
         "}",
       );
     }
@@ -158,50 +167,67 @@ class Printer {
     };
     switch (s.kind) {
       case "comment":
-        return out(`// ${s.text}`);
+        out(`// ${s.text}`);
+        return;
       case "let":
-        return out(`let ${s.name} = ${this.text(s.value)};`);
+        out(`let ${s.name} = ${this.text(s.value)};`);
+        return;
       case "var": {
+        // In a loop the zero is spelled out: Dawn's Vulkan backend sets an implicit one once, not every round.
         const zero = s.value === undefined || (s.value.kind === "const" && s.value.value === 0);
-        const value = s.value === undefined || zero ? "" : ` = ${this.text(s.value)}`;
-        return out(`var ${s.name}: ${typeName(s.type)}${value};`);
+        const implicit = zero && this.loops === 0;
+        const value = implicit ? "" : ` = ${this.text(s.value ?? constant(0, s.type))}`;
+        out(`var ${s.name}: ${typeName(s.type)}${value};`);
+        return;
       }
       case "assign":
-        return out(`${s.name} = ${this.text(s.value)};`);
+        out(`${s.name} = ${this.text(s.value)};`);
+        return;
       case "accumulate":
-        return out(`${s.name} += ${this.text(s.value)};`);
+        out(`${s.name} += ${this.text(s.value)};`);
+        return;
       case "for": {
         const { name } = s;
         const step =
           s.step.kind === "const" && s.step.value === 1 ? `${name}++` : `${name} += ${this.text(s.step)}`;
         out(`for (var ${name} = ${this.text(s.from)}; ${name} < ${this.text(s.to, 4)}; ${step}) {`);
+        this.loops++;
         this.block(s.body, `${indent}  `);
-        return out("}");
+        this.loops--;
+        out("}");
+        return;
       }
       case "if":
-        if (s.then.length === 1 && s.then[0]?.kind === "return" && s.else === undefined)
-          return out(`if (${this.text(s.cond)}) { return; }`);
-        out(`if (${this.text(s.cond)}) {`);
-        this.block(s.then, `${indent}  `);
-        if (s.else !== undefined) {
-          out("} else {");
-          this.block(s.else, `${indent}  `);
+        if (s.body.length === 1 && s.body[0]?.kind === "return" && s.otherwise === undefined) {
+          out(`if (${this.text(s.cond)}) { return; }`);
+          return;
         }
-        return out("}");
+        out(`if (${this.text(s.cond)}) {`);
+        this.block(s.body, `${indent}  `);
+        if (s.otherwise !== undefined) {
+          out("} else {");
+          this.block(s.otherwise, `${indent}  `);
+        }
+        out("}");
+        return;
       case "store":
-        return out(
+        out(
           s.component === undefined
             ? `${this.place(s.binding, s.index, s.value.type.width)} = ${this.text(s.value)};`
             : `${this.place(s.binding, s.index, 4)}.${"xyzw"[s.component]} = ${this.text(s.value)};`,
         );
+        return;
       case "store_shared":
-        return out(`${s.array}[${this.text(s.index)}] = ${this.text(s.value)};`);
+        out(`${s.array}[${this.text(s.index)}] = ${this.text(s.value)};`);
+        return;
       case "barrier":
-        return out("workgroupBarrier();");
+        out("workgroupBarrier();");
+        return;
       case "return":
-        return out("return;");
+        out("return;");
+        return;
       default:
-        return s satisfies never;
+        s satisfies never;
     }
   }
 
@@ -273,7 +299,7 @@ class Printer {
   }
 
   private call(fn: ThreadFn, args: readonly ThreadExpr[], type: ThreadType): Text {
-    const operator = OPERATORS[fn];
+    const operator = (type.width === 4 ? VECTOR_OPERATORS[fn] : undefined) ?? OPERATORS[fn];
     if (operator !== undefined) return this.binary(fn, operator, args);
     if (isHelper(fn)) {
       const of = args[0]?.type ?? type;
@@ -304,11 +330,12 @@ class Printer {
     args: readonly ThreadExpr[],
   ): Text {
     const [a, b] = args as readonly [ThreadExpr, ThreadExpr];
-    // Sums and products associate to the left; && and || too, but may not be mixed; the rest does not associate.
+    // Sums and products associate to the left; && and || too, but may not be mixed (nor & and |, whose operands may not even be
+    // comparisons); the rest does not associate.
     const chain = fn === "and" || fn === "or";
-    const strict = chain ? 3 : level >= 5 ? level : 5;
+    const strict = chain && a.type.width === 1 ? 3 : level >= 5 ? level : 5;
     const left = chain && a.kind === "call" && a.fn === fn ? this.expr(a).text : this.text(a, strict);
-    return { text: `${left} ${symbol} ${this.text(b, chain ? 3 : Math.max(level + 1, 5))}`, level };
+    return { text: `${left} ${symbol} ${this.text(b, chain ? strict : Math.max(level + 1, 5))}`, level };
   }
 }
 
@@ -317,11 +344,15 @@ function elementName(binding: ThreadBinding): string {
   return `${binding.name}_element`;
 }
 
+const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
+
 /** The shortest decimal that is this f32 again. */
 function shortest(value: number): string {
   for (let digits = 1; digits <= 9; digits++) {
     const text = value.toPrecision(digits);
-    if (Math.fround(Number(text)) === value) return String(Number(text));
+    const near = Number(text);
+    // Rounded up, the largest f32 would be a number that WGSL refuses.
+    if (Math.fround(near) === value && Math.abs(near) <= LARGEST_F32) return String(near);
   }
   return String(value);
 }

@@ -38,12 +38,13 @@ $ rmxc run ranker.rmx --device reference`,
   RMX0804: {
     title: "the device was lost",
     meaning: `
-The driver gave the device up: it was reset, a kernel ran for too long, or the machine slept. Everything on it is gone. Open a
-device and load the model again.`,
+The driver gave the device up: it was reset, a kernel ran for too long, or the machine slept. Everything on it is gone, user
+handles included; calls that were under way and all later ones fail with this. \`engine.restore()\` loads the model again, onto
+a device that it opens or onto one that it is given. An engine that was destroyed reports the same.`,
     failing: `
 await engine.score(user, items); // rejects: the device was lost`,
     mended: `
-const engine = await program.load(weights, await openDevice("auto"));
+await engine.restore();
 const user = await engine.user(features);
 await engine.score(user, items);`,
   },
@@ -125,6 +126,29 @@ model m() {
   item { x: f32[40000] }
   task y = mean(token_linear(rearrange(x, "(t d) -> t d", t = 8), 1024), "t k -> k")
 }`,
+  },
+  RMX0811: {
+    title: "a device's ceilings cannot be read",
+    meaning: `
+\`rmxc cost --device\` takes the name of a device that it knows or a JSON file with a name, FLOP/s in f32 and the memory's bandwidth
+in bytes a second. The notes list what is missing.`,
+    failing: `
+{ "name": "mine", "flops": 67 }`,
+    mended: `
+{ "name": "mine", "flops": 66.9e12, "bandwidth": 3.35e12 }`,
+  },
+  RMX0812: {
+    title: "a serialised user handle does not fit the engine",
+    meaning: `
+\`handle.serialize()\` writes what a request's user stage computed, and with it the model's name, a hash of the plan that computed it and
+the \`version\` that the engine was loaded with. Another engine takes it only if all of that is its own: results of other
+weights, or of a model that is cut otherwise, would give scores that are wrong and look right. The notes list what differs. Compute the
+results again; a cache that several hosts share should have the version in its keys.`,
+    failing: `
+const bytes = await user.serialize(); // engine: version "v41"
+await other.deserialize(bytes);       // other: version "v42"`,
+    mended: `
+const user = await other.user(features);`,
   },
   RMX0820: {
     title: "no variant of a program runs on the device",

@@ -87,8 +87,9 @@ stats = np.nan_to_num(stats, nan=0.0)`,
   RMX0709: {
     title: "a user handle is not valid",
     meaning: `
-\`engine.user\` gives a handle to results that are kept on that engine's device until \`free\`. Afterwards, or in another
-engine, it stands for nothing.`,
+\`engine.user\` gives a handle to results that are kept on that engine's device until \`free\`. Afterwards, in another
+engine, or after \`engine.restore\`, it stands for nothing. \`retain\` gives a second holder a handle of its own;
+\`serialize\` makes a copy that survives the device.`,
     failing: `
 const user = await engine.user(features);
 user.free();

@@ -8,8 +8,9 @@
  * token mixing), (yγ)W is a sum that `split-stages` cuts in two, and the user's part is computed once a request; the
  * normalised z would have mixed both in every channel.
  */
-import { axis, int } from "../../src/ir/expr.ts";
+import { axesOf, axis, int } from "../../src/ir/expr.ts";
 import type { Node, Op, Operand } from "../../src/ir/graph.ts";
+import type { IndexMap } from "../../src/ir/indexmap.ts";
 import { maxLevel, pieces, type StageTable } from "../../src/ir/stage.ts";
 import type { About, Rewriter } from "../rewrite.ts";
 import { through } from "../rewrite.ts";
@@ -29,7 +30,7 @@ export function normAfterProduct(node: Node, op: Einsum, out: Rewriter): Operand
   if (node.inputs.length !== 2) return undefined;
   for (const k of [0, 1]) {
     const weight = out.operand(node.inputs[1 - k]);
-    if (maxLevel(out.stageOf(weight)) > 1 || node.inputs[k].map) continue;
+    if (maxLevel(out.stageOf(weight)) > 1) continue;
     const labels = op.operands[k];
     const summed = labels.filter((l) => !op.out.includes(l));
     if (summed.length !== 1 || labels[labels.length - 1] !== summed[0]) continue;
@@ -71,6 +72,8 @@ function rewrite(node: Node, op: Einsum, k: number, norm: Norm, weight: Operand,
 
 /** Recognises normalize(y), its gain and its bias; both must depend on parameters alone. */
 function normOf(operand: Operand, out: Rewriter): Norm | undefined {
+  const rows = operand.map;
+  if (rows && !keepsChannels(rows, out.nodes[operand.id])) return undefined;
   const at = (o: Operand): Node | undefined => (o.map ? undefined : out.nodes[o.id]);
   const split = (node: Node, fn: "add" | "mul"): { inner: Node; parameter: Operand } | undefined => {
     if (node.op.kind !== "pointwise" || node.op.fn !== fn) return undefined;
@@ -82,19 +85,28 @@ function normOf(operand: Operand, out: Rewriter): Norm | undefined {
     }
     return undefined;
   };
-  let node = at(operand);
-  if (!node) return undefined;
+  let node = out.nodes[operand.id];
   const biased = split(node, "add");
   if (biased) node = biased.inner;
   const scaled = split(node, "mul");
   if (scaled) node = scaled.inner;
   if (node.op.kind !== "normalize") return undefined;
+  const seen = (o: Operand): Operand => through(o, rows, (id) => out.nodes[id].type);
   return {
     op: node.op,
-    y: node.inputs[0],
-    ...(scaled ? { gain: scaled.parameter } : {}),
-    ...(biased ? { bias: biased.parameter } : {}),
+    y: seen(node.inputs[0]),
+    ...(scaled ? { gain: seen(scaled.parameter) } : {}),
+    ...(biased ? { bias: seen(biased.parameter) } : {}),
   };
+}
+
+/** Whether a view chooses rows alone: its last axis runs over the whole last axis of the value, the others are free of it. */
+function keepsChannels({ out, index }: IndexMap, { type }: Node): boolean {
+  const last = out.length - 1;
+  const whole = out[last] === type.shape[type.shape.length - 1];
+  return index.every((e, j) =>
+    j === index.length - 1 ? whole && e.kind === "axis" && e.name === `i${last}` : !axesOf(e).has(`i${last}`),
+  );
 }
 
 /** Whether some channels are earlier than the latest in every row that holds the latest: one in eight at least. */

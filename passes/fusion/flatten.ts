@@ -29,5 +29,11 @@ export function flattenGrid(kernel: TileKernel): TileKernel {
     if (s.kind === "store") return { ...s, index: s.index.map(sub), value: sub(s.value) };
     return { ...s, value: sub(s.value) };
   });
-  return { ...kernel, grid: [{ name, extent, tile: 1 }], body };
+  const rows = kernel.grid[0].rows;
+  const over = rows && { rows: { ...rows, times: rows.times * (times / extentTimes(kernel.grid[0].extent)) } };
+  return { ...kernel, grid: [{ name, extent, tile: 1, ...over }], body };
+}
+
+function extentTimes(extent: AxisExtent): number {
+  return typeof extent === "number" ? extent : extent.times;
 }

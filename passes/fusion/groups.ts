@@ -1,11 +1,14 @@
 /**
- * @file Which values are stored and which kernel computes what. A *group* is an anchor (a contraction, a reduction, a norm)
- * with the element-wise ops that follow it, or an element-wise op alone; everything else is computed where it is read.
+ * @file Which values are stored and which kernel computes what. A *group* is an anchor (a contraction, a reduction, a norm, a
+ * score product) with the element-wise ops that follow it, or an element-wise op alone; everything else is computed where
+ * it is read.
  */
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
 import { scalarFns } from "../../src/ir/scalar.ts";
 import { isSource } from "../restrict.ts";
 import { readersOf } from "../rewrite.ts";
+import { expansions } from "./remake.ts";
+import { findScores, type ScorePattern } from "./score.ts";
 
 export interface Group {
   /** Absent: `root` is element-wise and is computed from stored values alone. */
@@ -13,6 +16,8 @@ export interface Group {
   /** From the anchor (or the root alone) to the root; each reads the one before. */
   readonly chain: readonly number[];
   readonly root: number;
+  /** The anchor is the second contraction of this score product. */
+  readonly score?: ScorePattern;
 }
 
 export interface Grouping {
@@ -24,6 +29,12 @@ export interface Grouping {
 
 /** Above this cost (see `ScalarInfo.flops`) an element is not computed more than once. */
 const RECOMPUTE_LIMIT = 8;
+
+/** Ops behind an anchor, and ops nested in one expression, at most: text and compile time stay bounded. */
+const LONGEST_CHAIN = 32;
+const DEEPEST = 48;
+/** Ops of an expression that is written out more than once. */
+const LARGEST = 64;
 
 /** A product of factors that share no summed axis is element-wise. */
 export function isAnchor(node: Node): boolean {
@@ -46,6 +57,7 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
   const { nodes } = graph;
   const readers = readersOf(graph);
   const external = new Set<number>();
+  const expanded = expansions(graph);
   for (const o of graph.outputs) {
     external.add(o.value.id);
     if (o.logit) external.add(o.logit.id);
@@ -54,25 +66,34 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
     // What one program leaves for another lies in memory between them.
     for (const input of node.inputs) {
       const from = nodes[input.id];
+      if (from.program === "load" && expanded.has(input.id)) continue;
       if (!isSource(from.op) && from.op.kind !== "by_request" && from.program !== node.program)
         external.add(input.id);
       if (node.op.kind === "by_request" && !isSource(from.op)) external.add(input.id);
     }
   }
 
+  // A gate is stored, and ends its chain: what lists its rows and what they multiply must see the same bits.
+  const gates = new Set(nodes.flatMap((n) => (n.rows ? [n.rows.gate] : [])));
+  for (const id of gates) external.add(id);
+
+  const scores = findScores({ graph, readers, external });
+  // What lies inside a score product is neither stored nor the start or part of another kernel.
+  const inside = new Set([...scores.values()].flatMap((s) => [...s.inside]));
   const chains = new Map<number, number[]>();
   const claimed = new Set<number>();
   const isPlain = (o: Operand): boolean => o.map === undefined;
   for (let id = nodes.length - 1; id >= 0; id--) {
     const anchor = nodes[id];
-    if (!isAnchor(anchor)) continue;
+    if (!isAnchor(anchor) || inside.has(id)) continue;
     const chain = [id];
     for (let at = anchor; ; ) {
+      if (gates.has(at.id)) break;
       const next = nextInChain(
         at,
         readers[at.id].map((r) => r.node),
       );
-      if (!next || claimed.has(next.id)) break;
+      if (!next || claimed.has(next.id) || inside.has(next.id) || chain.length > LONGEST_CHAIN) break;
       if (!next.inputs.every((o) => o.id !== at.id || isPlain(o))) break;
       chain.push(next.id);
       claimed.add(next.id);
@@ -87,13 +108,12 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
     for (const id of chain) if (external.has(id)) stored.add(id);
   }
   for (const id of external) if (!isSource(nodes[id].op)) stored.add(id);
-  storeTheCostly(graph, readers, stored, claimed);
+  storeTheCostly(graph, readers, stored, claimed, inside);
 
-  const groups: Group[] = [...chains].map(([anchor, chain]) => ({
-    anchor,
-    chain,
-    root: chain[chain.length - 1],
-  }));
+  const groups: Group[] = [...chains].map(([anchor, chain]) => {
+    const score = scores.get(anchor);
+    return { anchor, chain, root: chain[chain.length - 1], ...(score ? { score } : {}) };
+  });
   const inChain = new Set([...chains.values()].flat());
   for (const id of stored) if (!inChain.has(id)) groups.push({ chain: [id], root: id });
   // Groups that storing adds are bounded in their turn.
@@ -112,6 +132,7 @@ function nextInChain(at: Node, readers: readonly Node[]): Node | undefined {
   const next = readers[0];
   if (!next || readers.some((r) => r.id !== next.id)) return undefined;
   if (next.op.kind !== "pointwise" || next.program !== at.program) return undefined;
+  if (next.rows?.gate !== at.rows?.gate) return undefined;
   const same =
     next.type.shape.length === at.type.shape.length &&
     next.type.shape.every((s, i) => s === at.type.shape[i]);
@@ -124,25 +145,42 @@ function storeTheCostly(
   readers: readonly (readonly { readonly node: Node }[])[],
   stored: Set<number>,
   claimed: ReadonlySet<number>,
+  inside: ReadonlySet<number>,
 ): void {
   const cost = new Float64Array(graph.nodes.length);
+  const size = new Float64Array(graph.nodes.length);
+  const depth = new Int32Array(graph.nodes.length);
   for (const node of graph.nodes) {
-    if (isSource(node.op) || isAnchor(node)) continue;
+    if (isSource(node.op) || isAnchor(node) || stored.has(node.id)) continue;
     const own = node.op.kind === "pointwise" ? scalarFns[node.op.fn].flops : 0;
-    cost[node.id] = own + node.inputs.reduce((sum, o) => sum + (stored.has(o.id) ? 0 : cost[o.id]), 0);
-    if (claimed.has(node.id) || stored.has(node.id) || cost[node.id] < RECOMPUTE_LIMIT) continue;
-    const used = readers[node.id];
+    cost[node.id] = node.inputs.reduce((sum, o) => sum + cost[o.id], own);
+    size[node.id] = node.inputs.reduce((sum, o) => sum + size[o.id], 1);
+    depth[node.id] = node.inputs.reduce((most, o) => Math.max(most, depth[o.id]), 0) + 1;
+    if (claimed.has(node.id) || inside.has(node.id)) continue;
+    // A mask or bias of every pair is computed where a score product meets it: storing it would store the pairs.
+    const used = readers[node.id].filter(
+      (r) => !(inside.has(r.node.id) && elements(r.node) === elements(node)),
+    );
     const repeated = used.length > 1 || used.some((r) => r.node.op.kind === "einsum" && isAnchor(r.node));
-    if (repeated) {
+    const costly = cost[node.id] >= RECOMPUTE_LIMIT || size[node.id] >= LARGEST;
+    if ((repeated && costly) || depth[node.id] > DEEPEST) {
       stored.add(node.id);
       cost[node.id] = 0;
+      size[node.id] = 0;
+      depth[node.id] = 0;
     }
   }
+}
+
+/** Elements of one row of the batch axis. */
+function elements(node: Node): number {
+  return node.type.shape.reduce<number>((n, s) => (typeof s === "number" ? n * s : n), 1);
 }
 
 /** Values to store so that the group's kernel binds at most `most` values: the largest parts of its prologue that fit one. */
 function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, most: number): number[] {
   const added = new Set<number>();
+  const own = graph.nodes[group.root].rows;
   const leavesOf = (id: number, into: Set<number>): Set<number> => {
     const node = graph.nodes[id];
     for (const o of node.inputs) {
@@ -154,9 +192,11 @@ function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, mo
         from.op.kind === "param" ||
         from.op.kind === "feature" ||
         from.op.kind === "data"
-      )
+      ) {
         into.add(o.id);
-      else {
+        // A row of another list is found through its places.
+        if (from.rows && from.rows.gate !== own?.gate) into.add(-2 - from.rows.gate);
+      } else {
         if (from.op.kind === "by_request") into.add(-1);
         leavesOf(o.id, into);
       }
@@ -167,12 +207,14 @@ function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, mo
     for (const o of graph.nodes[id].inputs) {
       const from = graph.nodes[o.id];
       if (stored.has(o.id) || added.has(o.id) || isSource(from.op) || into.has(o.id)) continue;
-      if (!group.chain.includes(o.id) && from.op.kind !== "by_request") into.add(o.id);
+      const free = !group.chain.includes(o.id) && !group.score?.inside.has(o.id);
+      if (free && from.op.kind !== "by_request") into.add(o.id);
       inlineOf(o.id, into);
     }
     return into;
   };
-  const outputs = group.chain.filter((id) => stored.has(id)).length;
+  const tables = own ? 2 : 0;
+  const outputs = group.chain.filter((id) => stored.has(id)).length + tables;
   for (;;) {
     const total = leavesOf(group.root, new Set()).size + outputs;
     if (total <= most) return [...added];

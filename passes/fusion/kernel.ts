@@ -23,7 +23,7 @@ import {
   tile,
   where,
 } from "../../src/ir/expr.ts";
-import type { Graph, Node, Op, Operand, Stage } from "../../src/ir/graph.ts";
+import type { ActiveRows, Graph, Node, Op, Operand, Stage } from "../../src/ir/graph.ts";
 import { type ElementOf, REQUEST } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
 import { simplify } from "../../src/ir/simplify.ts";
@@ -31,12 +31,16 @@ import {
   expressionsOf,
   type GridAxis,
   type InnerAxis,
+  type KernelBuffer,
   type TileKernel,
   type TileStmt,
 } from "../../src/ir/tile.ts";
 import { isSource } from "../restrict.ts";
 import { type Group, isAnchor } from "./groups.ts";
 import { axisNames, innerNames, type Names } from "./names.ts";
+import { type GateList, RowPoint } from "./rows.ts";
+import type { ScorePattern } from "./score.ts";
+import { type StandIn, scoreStatement } from "./scorekernel.ts";
 import type { ValueTable } from "./values.ts";
 
 /** A row that is all −∞ after masking has nothing visible; devices hold −∞ as the lowest finite number. */
@@ -53,6 +57,12 @@ export function buildKernel(group: Group, context: FusionContext): TileKernel {
   return new KernelBuilder(group, context).build();
 }
 
+/** The two kernels that list a gate's active rows. */
+export function buildListKernels(list: GateList, context: FusionContext): TileKernel[] {
+  const { id } = list.gate;
+  return new KernelBuilder({ chain: [id], root: id }, context).lists(list);
+}
+
 class KernelBuilder {
   private readonly group: Group;
   private readonly context: FusionContext;
@@ -62,6 +72,10 @@ class KernelBuilder {
   private readonly inner: InnerAxis[] = [];
   private readonly body: TileStmt[] = [];
   private readonly inlined = new Set<number>();
+  /** Values that stand for something else while a score product's parts are read. */
+  private readonly standIns = new Map<number, StandIn>();
+  /** Of a kernel over a gate's active rows. */
+  private row: RowPoint | undefined;
 
   constructor(group: Group, context: FusionContext) {
     this.group = group;
@@ -74,6 +88,7 @@ class KernelBuilder {
     const { anchor } = this.group;
     const node = anchor === undefined ? undefined : this.context.graph.nodes[anchor];
     if (!node) this.elementWise();
+    else if (this.group.score) this.scoreProduct(node, this.group.score);
     else if (node.op.kind === "einsum") this.contraction(node, node.op);
     else if (node.op.kind === "reduce") this.reduction(node, node.op);
     else if (node.op.kind === "normalize") this.norm(node, node.op);
@@ -81,6 +96,46 @@ class KernelBuilder {
     else if (node.op.kind === "softmax") this.softmax(node, node.op);
     else throw new Error(`internal: ${node.op.kind} is no anchor`);
     return this.finish();
+  }
+
+  lists({ gate, list, members, groups }: GateList): TileKernel[] {
+    const { shape } = gate.type;
+    const index: Expr[] = [];
+    const place = (flat: Expr, axes: readonly number[]): void => {
+      const at = new Map<number, Expr>();
+      split(flat, axes, new Map(axes.map((a) => [a, shape[a]])), at);
+      for (const a of axes) index[a] = at.get(a) ?? int(0);
+    };
+    place(axis("m", list.members), members);
+    place(axis("g", list.groups), groups);
+    const active = simplify(ne(this.loaded(gate, index), num(0)));
+    const reads = buffersOf([{ kind: "let", out: "active", value: active }]);
+    const write = (value: number): KernelBuffer => ({ value, access: "write" });
+    const kernel = (step: "count" | "list", fused: string, buffers: readonly KernelBuffer[]): TileKernel => ({
+      name: this.context.names.unique(`${gate.path || "gate"}.${step === "count" ? "count" : "rows"}`),
+      stage: this.stage,
+      grid: [{ name: "g", extent: list.groups, tile: 1 }],
+      inner: [],
+      body: [],
+      buffers: [...reads, ...buffers],
+      lists: { step, list, active, launches: [] },
+      lowering: { kind: "list", threads: 1 },
+      about: {
+        fused: [fused],
+        flops: 0,
+        bytes: this.bytesOf([...reads, ...buffers]),
+        ...(gate.origin ? { origin: gate.origin } : {}),
+      },
+      roots: [],
+    });
+    const { counts, rows, places, tiles, launches } = list;
+    return [
+      kernel("count", `${gate.path}: how many rows are not 0`, [write(counts)]),
+      kernel("list", `${gate.path}: which rows are not 0`, [
+        { value: counts, access: "read" },
+        ...[rows, places, tiles, launches].map(write),
+      ]),
+    ];
   }
 
   // ------------------------------------------------------------------------------------------------ anchors
@@ -92,7 +147,9 @@ class KernelBuilder {
 
   private contraction(node: Node, op: Extract<Op, { kind: "einsum" }>): void {
     const sizes = this.labelSizes(node, op);
-    const roles = dotRoles(node, op, sizes, this.context.graph);
+    const roles = node.rows
+      ? rowRoles(node, op, sizes, this.context.graph)
+      : dotRoles(node, op, sizes, this.context.graph);
     if (!roles) {
       this.summedProduct(node, op, sizes);
       return;
@@ -102,7 +159,9 @@ class KernelBuilder {
     const at = new Map<number, Expr>();
     for (const label of roles.batch) at.set(label, this.addGrid(nameOf(label), sizes.get(label) ?? 1));
     const n = this.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
-    const m = this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
+    const m = node.rows
+      ? this.rowsOfProduct(node.rows, op, at)
+      : this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
     const k = innerNames(1, [...names, "m", "c"])[0];
     const extent = roles.k.reduce((p, l) => p * (sizes.get(l) as number), 1);
     this.inner.push({ name: k, extent, step: 1 });
@@ -117,6 +176,31 @@ class KernelBuilder {
       [],
       tile("acc", "num"),
     );
+  }
+
+  /** Two contractions with a function of their pairs between (see score.ts): the pairs become tiles that are never stored. */
+  private scoreProduct(second: Node, pattern: ScorePattern): void {
+    for (const id of pattern.inside) this.inlined.add(id);
+    const { statement, index } = scoreStatement(second, pattern, {
+      graph: this.context.graph,
+      addGrid: (name, extent) => this.addGrid(name, extent),
+      addInner: (name, extent) => this.addInner(name, extent),
+      flatten: (labels, sizes, name, at) => this.flatten(labels, sizes, name, at),
+      split,
+      labelSizes: (node, op) => this.labelSizes(node, op),
+      read: (node, k, at) => this.operand(node, k)(at),
+      withStandIn: (id, value, read) => this.withStandIn(id, value, read),
+    });
+    this.body.push(statement);
+    this.epilogue(second, index, [], tile("acc", "num"));
+  }
+
+  /** Reads with value `id` standing for something else. */
+  private withStandIn(id: number, value: StandIn, read: () => Expr): Expr {
+    this.standIns.set(id, value);
+    const result = read();
+    this.standIns.delete(id);
+    return result;
   }
 
   /** A contraction too thin for a matrix product: one sum per element of the result. */
@@ -217,10 +301,11 @@ class KernelBuilder {
     const { shape } = node.type;
     const names = axisNames(shape);
     const along = names[op.axis];
-    const outer = shape.flatMap((s, i) => (i === op.axis ? [] : [{ s, name: names[i] }]));
+    const outer = shape.flatMap((s, i) => (i === op.axis ? [] : [{ s, i, name: names[i] }]));
     const index = this.gridOf(
       outer.map((o) => o.s),
       outer.map((o) => o.name),
+      outer.map((o) => o.i),
     );
     index.splice(op.axis, 0, this.addInner(along, shape[op.axis] as number));
     const x = simplify(this.operand(node, 0)(index));
@@ -269,7 +354,8 @@ class KernelBuilder {
   private store(node: Node, index: readonly Expr[], over: readonly string[], value: Expr): void {
     const { values } = this.context;
     const target = values.of(node, this.stage);
-    const where_ = values.isKept(node) && this.stage === "user" ? this.slotted("user", index) : index;
+    const dense = values.isKept(node) && this.stage === "user" ? this.slotted("user", index) : index;
+    const where_ = node.rows && this.row ? this.row.stored(node.rows, index) : dense;
     const stored = node.type.dtype === "bool" ? apply("to_i32", value) : value;
     this.body.push({
       kind: "store",
@@ -310,6 +396,8 @@ class KernelBuilder {
   /** The element of a value: loaded where it is stored, computed where it is not. */
   private element(node: Node, index: readonly Expr[]): Expr {
     const { op } = node;
+    const standIn = this.standIns.get(node.id);
+    if (standIn) return standIn(index);
     if (node !== this.root && this.context.stored.has(node.id)) return this.loaded(node, index);
     if (op.kind === "param" || op.kind === "feature" || op.kind === "data") return this.loaded(node, index);
     this.inlined.add(node.id);
@@ -337,6 +425,12 @@ class KernelBuilder {
   private loaded(node: Node, index: readonly Expr[]): Expr {
     const { values } = this.context;
     const value = values.of(node, this.stage);
+    if (node.rows) {
+      const element = this.row?.covers(node.rows, index)
+        ? load(value.id, this.row.stored(node.rows, index), value.element === "f32" ? "num" : "i32")
+        : values.lists.read(value, node.rows, index);
+      return typed(element, node);
+    }
     const slotted = values.isKept(node) && node.program === "user" && this.stage === "user";
     const at = slotted ? this.slotted("user", index) : index;
     return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);
@@ -387,8 +481,34 @@ class KernelBuilder {
     return axis(name, extent);
   }
 
-  private gridOf(shape: readonly Extent[], names: readonly string[]): Expr[] {
-    return shape.map((s, i) => this.addGrid(names[i], s));
+  /** A point of the grid for each axis; `axes` are their numbers in the node, whose rows a list may stand for. */
+  private gridOf(
+    shape: readonly Extent[],
+    names: readonly string[],
+    axes: readonly number[] = shape.map((_, i) => i),
+  ): Expr[] {
+    if (this.root.rows) this.openRows(this.root.rows, false);
+    return shape.map((s, i) => this.row?.along(axes[i]) ?? this.addGrid(names[i], s));
+  }
+
+  /** Adds the axis of the list of active rows. */
+  private openRows(rows: ActiveRows, tiled: boolean): RowPoint {
+    this.row = new RowPoint(this.context.values.lists.of(rows), rows, tiled);
+    this.grid.push(this.row.grid);
+    return this.row;
+  }
+
+  /** The rows of a product are the list's; each tile of them is of one group. */
+  private rowsOfProduct(
+    rows: ActiveRows,
+    op: Extract<Op, { kind: "einsum" }>,
+    at: Map<number, Expr>,
+  ): string {
+    const { index, grid } = this.openRows(rows, true);
+    rows.axes.forEach((a, i) => {
+      at.set(op.out[a], index[i]);
+    });
+    return grid.name;
   }
 
   /** One grid axis for several labels, row-major. Its batch label, if any, comes first. */
@@ -426,7 +546,9 @@ class KernelBuilder {
 
   private finish(): TileKernel {
     const { graph, values } = this.context;
+    const list = this.root.rows && values.lists.of(this.root.rows);
     const buffers = buffersOf(this.body);
+    if (list) buffers.push({ value: list.list.tiles, access: "read" });
     const members = [
       ...this.group.chain,
       ...[...this.inlined].filter((id) => !this.group.chain.includes(id)),
@@ -435,8 +557,29 @@ class KernelBuilder {
       const node = graph.nodes[id];
       if (isSource(node.op) || (this.context.stored.has(id) && !this.group.chain.includes(id))) return sum;
       const types = node.inputs.map((o) => ({ shape: this.seen(o), dtype: graph.nodes[o.id].type.dtype }));
-      return sum + opDef(node.op.kind).flops(node.op, types, node.type, { R: 1, N: 1 });
+      return sum + opDef(node.op.kind).flops(node.op, types, node.type, { R: 1, N: 1 }) * share(graph, node);
     }, 0);
+    return {
+      name: this.context.names.unique(this.kernelName()),
+      stage: this.stage,
+      grid: this.grid,
+      inner: this.inner,
+      body: this.body,
+      buffers,
+      ...(list ? { indirect: { value: list.list.launches, index: values.lists.launch(list) } } : {}),
+      lowering: { kind: "element", threads: 1, vector: 1 },
+      about: {
+        fused: this.fusedLines(),
+        flops,
+        bytes: this.bytesOf(buffers),
+        ...(this.root.origin ? { origin: this.root.origin } : {}),
+      },
+      roots: this.group.chain.filter((id) => this.context.stored.has(id)),
+    };
+  }
+
+  private bytesOf(buffers: readonly KernelBuffer[]): { fixed: number; perRow: number } {
+    const { graph, values } = this.context;
     let fixed = 0;
     let perRow = 0;
     for (const b of buffers) {
@@ -449,22 +592,7 @@ class KernelBuilder {
       if (typeof v.shape[0] === "number" || v.shape.length === 0) fixed += v.unit * 4;
       else perRow += v.unit * 4;
     }
-    return {
-      name: this.context.names.unique(this.kernelName()),
-      stage: this.stage,
-      grid: this.grid,
-      inner: this.inner,
-      body: this.body,
-      buffers,
-      lowering: { kind: "element", threads: 1, vector: 1 },
-      about: {
-        fused: this.fusedLines(),
-        flops,
-        bytes: { fixed, perRow },
-        ...(this.root.origin ? { origin: this.root.origin } : {}),
-      },
-      roots: this.group.chain.filter((id) => this.context.stored.has(id)),
-    };
+    return { fixed, perRow };
   }
 
   private kernelName(): string {
@@ -567,7 +695,47 @@ function dotRoles(
   return { a, batch: shared, m, n, k };
 }
 
-function buffersOf(body: readonly TileStmt[]): TileKernel["buffers"] {
+/** The share of a node's points that are computed, at most. */
+function share(graph: Graph, { rows }: Node): number {
+  if (!rows) return 1;
+  const all = graph.nodes[rows.gate].type.shape.reduce<number>(
+    (n, s) => (typeof s === "number" ? n * s : n),
+    1,
+  );
+  return rows.most / all;
+}
+
+/**
+ * The roles in a product over active rows: weights of the row's group (`b`: no other axis of the gate) times what belongs to the
+ * row. Axes that both have, or the row's operand alone, are points of the grid.
+ */
+function rowRoles(
+  node: Node,
+  op: Extract<Op, { kind: "einsum" }>,
+  sizes: ReadonlyMap<number, Extent>,
+  graph: Graph,
+): DotRoles | undefined {
+  const { rows } = node;
+  if (rows === undefined || op.operands.length !== 2) return undefined;
+  const gate = rows.axes.map((a) => op.out[a]);
+  const group = rows.groups.map((g) => gate[g]);
+  const size = (labels: readonly number[]): number =>
+    labels.reduce((product, l) => product * (sizes.get(l) as number), 1);
+  for (const a of [0, 1]) {
+    const [x, w] = [op.operands[a], op.operands[1 - a]];
+    if (graph.nodes[node.inputs[1 - a].id].program !== "load") continue;
+    const k = x.filter((l) => w.includes(l) && !op.out.includes(l));
+    const n = op.out.filter((l) => w.includes(l) && !x.includes(l) && !gate.includes(l));
+    const batch = op.out.filter((l) => x.includes(l) && !gate.includes(l));
+    const summed = [...x, ...w].filter((l) => !op.out.includes(l) && !k.includes(l));
+    const foreign = w.some((l) => gate.includes(l) && !group.includes(l));
+    if (foreign || summed.length > 0 || k.length === 0 || size(k) < 2 || size(n) < THIN) continue;
+    return { a, batch, m: [], n, k };
+  }
+  return undefined;
+}
+
+function buffersOf(body: readonly TileStmt[]): KernelBuffer[] {
   const access = new Map<number, "read" | "write">();
   const visit = (e: Expr): void => {
     if (e.kind === "load") {

@@ -1,16 +1,18 @@
 /**
- * @file The Graph as grouping wants it: every task has a node of its own to store, and no concat reads more values than a
- * kernel can bind.
+ * @file The Graph as grouping wants it: every task has a node of its own to store, no concat reads more values than a
+ * kernel can bind, and nothing is kept between programs that is cheaper to make where it is read.
  */
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
 import { pruneGraph } from "../../src/ir/prune.ts";
 import { isSource } from "../restrict.ts";
+import { gatherBeforeExpanding } from "./remake.ts";
 
 /** Bindings that a kernel needs beside what one concat reads: its result, a weight, a bias, a residual, slots. */
 const OTHER_BINDINGS = 6;
 
 export function prepare(graph: Graph, storageBuffers: number): Graph {
-  return ownOutputs(boundConcats(graph, Math.max(2, Math.floor((storageBuffers - OTHER_BINDINGS) / 2))));
+  const gathered = gatherBeforeExpanding(graph);
+  return ownOutputs(boundConcats(gathered, Math.max(2, Math.floor((storageBuffers - OTHER_BINDINGS) / 2))));
 }
 
 /** A task that is a view, a source or another task's value gets a `view` node: its kernel is the copy that the model asks for. */
@@ -82,7 +84,8 @@ function boundConcats(graph: Graph, most: number): Graph {
       }
     }
     renamed[node.id] = nodes.length;
-    nodes.push({ ...node, id: nodes.length, inputs });
+    const rows = node.rows && { ...node.rows, gate: renamed[node.rows.gate] };
+    nodes.push({ ...node, id: nodes.length, inputs, ...(rows && { rows }) });
   }
   const outputs = graph.outputs.map((o) => ({
     ...o,

@@ -20,7 +20,7 @@ import {
   substitute,
 } from "../../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand } from "../../src/ir/graph.ts";
-import { simplify } from "../../src/ir/simplify.ts";
+import { affineIn, simplify } from "../../src/ir/simplify.ts";
 
 type Einsum = Extract<Op, { kind: "einsum" }>;
 
@@ -34,6 +34,8 @@ export interface ScorePattern {
   /** The first contraction's operand with the axis j: the keys. */
   readonly keys: 0 | 1;
   readonly softmax?: number;
+  /** What the second sums is [offset, offset + its length) of the softmax's axis: the rest is known to be hidden. */
+  readonly offset: number;
   /** What lies between, both contractions' results and the second itself not stored: the first, the softmax, the functions. */
   readonly inside: ReadonlySet<number>;
   /** Labels of the second contraction. */
@@ -54,7 +56,7 @@ export interface ScoreContext {
 export function findScores(context: ScoreContext): Map<number, ScorePattern> {
   const found = new Map<number, ScorePattern>();
   for (const node of context.graph.nodes) {
-    if (node.op.kind !== "einsum" || node.program === "load") continue;
+    if (node.op.kind !== "einsum" || node.program === "load" || node.rows) continue;
     for (const weights of [0, 1] as const) {
       const pattern = new Search(context, node, node.op, weights).run();
       if (!pattern || [...pattern.inside].some((id) => isTaken(id, found))) continue;
@@ -101,7 +103,7 @@ class Search {
     const start = mine.map((l, i) => axis(name(l), shape[i]));
     this.walk(this.place(read, start), name(j));
 
-    const softmax = [...this.seen.values()].find((p) => p.node.op.kind === "softmax");
+    const softmax = this.softmax(name(j));
     const first = this.bestFirst(name(j));
     if (!first) return undefined;
     const inside = this.between(first.node.id);
@@ -123,6 +125,7 @@ class Search {
       first: first.node.id,
       keys: first.keys,
       ...(softmax ? { softmax: softmax.node.id } : {}),
+      offset: softmax?.offset ?? 0,
       inside,
       batch,
       m,
@@ -150,8 +153,17 @@ class Search {
     if (this.seen.has(key)) return;
     if (!isBetween(node.op) && node.op.kind !== "einsum") return;
     this.seen.set(key, place);
-    if (node.op.kind === "softmax" && !isWholeAxis(place, node.op.axis, j)) return;
+    if (node.op.kind === "softmax" && offsetAlong(place, node.op.axis, j) === undefined) return;
     if (isBetween(node.op)) for (const read of node.inputs) this.walk(this.place(read, index), j);
+  }
+
+  private softmax(j: string): (Place & { readonly offset: number }) | undefined {
+    for (const place of this.seen.values()) {
+      const { op } = place.node;
+      const offset = op.kind === "softmax" ? offsetAlong(place, op.axis, j) : undefined;
+      if (offset !== undefined) return { ...place, offset };
+    }
+    return undefined;
   }
 
   /** The contraction of the most terms that has j on one side alone, and whose keys are not parameters (a layer's weights). */
@@ -195,7 +207,7 @@ class Search {
   /** Nobody else reads what is between, and the scores are read at one index alone. */
   private isClosed(inside: ReadonlySet<number>, first: Place, softmax: Place | undefined): boolean {
     const { graph, readers, external } = this.context;
-    const [, values] = [this.weights, this.second.inputs[1 - this.weights]];
+    const values = this.second.inputs[1 - this.weights];
     if (inside.has(values.id) || !inside.has(this.second.inputs[this.weights].id)) return false;
     for (const id of inside) {
       if (external.has(id) || graph.nodes[id].program !== this.second.program) return false;
@@ -271,11 +283,11 @@ function isBetween(op: Op): boolean {
   return op.kind === "pointwise" || op.kind === "view" || op.kind === "softmax";
 }
 
-/** The softmax runs over the whole of axis j and each row of it is one row of the product. */
-function isWholeAxis({ node, index }: Place, along: number, j: string): boolean {
-  const at = index[along];
-  if (at.kind !== "axis" || at.name !== j || at.extent !== node.type.shape[along]) return false;
-  return index.every((e, i) => i === along || !axesOf(e).has(j));
+/** Where j begins along a softmax each of whose rows is one row of the product; undefined where that is not so. */
+function offsetAlong({ index }: Place, along: number, j: string): number | undefined {
+  const form = affineIn(index[along], j);
+  if (form?.coef !== 1 || form.rest.kind !== "const") return undefined;
+  return index.every((e, i) => i === along || !axesOf(e).has(j)) ? form.rest.value : undefined;
 }
 
 /** The axes that operand `k` of a contraction depends on when it is read at `place`. */

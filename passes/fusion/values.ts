@@ -7,6 +7,7 @@ import type { Graph, Node, Stage } from "../../src/ir/graph.ts";
 import type { Home, PlanValue } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { Names } from "./names.ts";
+import { RowLists, storedShape } from "./rows.ts";
 
 /** Elements to which the innermost axis is padded: one 16-byte load. */
 const ROW = 4;
@@ -15,6 +16,7 @@ export class ValueTable {
   readonly values: PlanValue[] = [];
   /** Arena slots so far, a unit each; `plan-memory` lets lifetimes share them. */
   readonly temps: Record<Stage, number[]> = { load: [], user: [], item: [] };
+  readonly lists: RowLists;
   private readonly known = new Map<string, PlanValue>();
   private readonly names = new Names();
   private readonly graph: Graph;
@@ -32,6 +34,7 @@ export class ValueTable {
     this.profile = profile;
     this.kept = kept;
     this.outputs = outputs;
+    this.lists = new RowLists(graph, this);
   }
 
   /** The value that a kernel of `stage` reads for a source or stored node. */
@@ -131,18 +134,31 @@ export class ValueTable {
     });
   }
 
+  /** A table of integers that no node stands for, packed. */
+  table(name: string, shape: readonly Extent[], home: Home): PlanValue {
+    return this.add(`table:${name}`, { name, element: "i32", ...packed(shape), home });
+  }
+
+  /** The same table in another shape. */
+  resize(id: number, shape: readonly Extent[]): void {
+    this.values[id] = { ...this.values[id], ...packed(shape) };
+  }
+
   private make(key: string, node: Node, name: string, home: Home): PlanValue {
     const known = this.known.get(key);
     if (known) return known;
-    const { strides, unit } = strided(node);
+    const { rows } = node;
+    const shape = rows ? storedShape(node.type.shape, rows) : node.type.shape;
+    const { strides, unit } = rows ? strided({ type: { ...node.type, shape } }) : strided(node);
     if (home.kind === "temp") this.temps[home.stage].push(unit);
     return this.add(key, {
       name,
       element: node.type.dtype === "num" ? "f32" : "i32",
-      shape: node.type.shape,
+      shape,
       strides,
       unit,
       home,
+      ...(rows ? { rows: this.lists.planRows(rows) } : {}),
       node: node.id,
     });
   }
@@ -170,7 +186,10 @@ function nameOf(node: Node): string {
 }
 
 /** Row-major strides in the node's layout order, the innermost axis padded to 16 bytes; batch axes stay outermost. */
-export function strided(node: Node): { readonly strides: number[]; readonly unit: number } {
+export function strided(node: Pick<Node, "type" | "layout">): {
+  readonly strides: number[];
+  readonly unit: number;
+} {
   const { shape } = node.type;
   const order = node.layout?.order ?? shape.map((_, i) => i);
   const strides = shape.map(() => 1);
@@ -187,4 +206,12 @@ export function strided(node: Node): { readonly strides: number[]; readonly unit
   }
 
   return { strides, unit };
+}
+
+/** Row-major without padding; the batch axis, if any, leads. */
+function packed(shape: readonly Extent[]): Pick<PlanValue, "shape" | "strides" | "unit"> {
+  const strides = shape.map(() => 1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * (shape[i + 1] as number);
+  const [lead] = shape;
+  return { shape, strides, unit: typeof lead === "number" ? lead * strides[0] : strides[0] };
 }

@@ -9,6 +9,7 @@ import yargs, { type Argv } from "yargs";
 import { type AnyCommand, commandName, UsageError } from "./command.ts";
 import { checkCommand } from "./commands/check.ts";
 import { compileCommand } from "./commands/compile.ts";
+import { costCommand } from "./commands/cost.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { fmtCommand } from "./commands/fmt.ts";
@@ -23,6 +24,7 @@ const commands: readonly AnyCommand[] = [
   compileCommand,
   runCommand,
   paramsCommand,
+  costCommand,
   fmtCommand,
   explainCommand,
   doctorCommand,

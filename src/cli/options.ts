@@ -15,6 +15,14 @@ export const setOption = {
   },
 } as const satisfies Record<string, Options>;
 
+export const reuseOption = {
+  "no-reuse": {
+    type: "boolean",
+    default: false,
+    describe: "compute the user's share for every candidate, as a model without reuse does",
+  },
+} as const satisfies Record<string, Options>;
+
 export const jsonOption = {
   json: { type: "boolean", default: false, describe: "print one JSON document on stdout" },
 } as const satisfies Record<string, Options>;

@@ -99,6 +99,21 @@ export interface Layout {
   readonly order: readonly number[];
 }
 
+/**
+ * After `sparsify-experts`: where the gate is 0, nobody reads the value, or it is 0 itself; it is computed at the gate's other
+ * points alone, its *active rows*. The shape stays the dense one: a Graph means the same with and without this note.
+ */
+export interface ActiveRows {
+  /** The node whose zeros switch rows off, [batch, …]: one element a row. */
+  readonly gate: number;
+  /** For each axis of the gate, the axis of this value that runs with it. */
+  readonly axes: readonly number[];
+  /** Axes of the gate that choose weights (token, expert): rows that agree in them share a product. */
+  readonly groups: readonly number[];
+  /** Active rows for one point of the batch axis, at most. */
+  readonly most: number;
+}
+
 export interface Node {
   /** Equals the node's position in `Graph.nodes`; operands have smaller ids. */
   readonly id: number;
@@ -111,6 +126,8 @@ export interface Node {
   readonly program?: Stage;
   /** After `assign-layout`, where it is not row-major. */
   readonly layout?: Layout;
+  /** After `sparsify-experts`, where it is computed at some rows only. */
+  readonly rows?: ActiveRows;
   /** The chain of labels and the variable it was bound to: `layers.0.block.norm1`. Names kernels and buffers. */
   readonly path: string;
   readonly origin?: Origin;

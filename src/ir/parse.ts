@@ -228,13 +228,24 @@ function readOutput(line: Line): Output {
   return { name, shape, value, ...(line.accept(", logit") ? { logit: readOperand(line) } : {}) };
 }
 
-/** `item program, layout 0 2 1)`: either part may be missing. */
-function readHome(line: Line, text: string): Pick<Node, "program" | "layout"> {
+/** `item program, layout 0 2 1, rows of %5 at 0 1 in groups 1 at most 8)`: any part may be missing. */
+function readHome(line: Line, text: string): Pick<Node, "program" | "layout" | "rows"> {
   const [, program] = /^(\w+) program\b/.exec(text) ?? [];
-  const [, order] = /\blayout ([\d ]*)\)/.exec(text) ?? [];
+  const [, order] = /\blayout ([\d ]*)[,)]/.exec(text) ?? [];
+  const rows = /\brows of %(\d+) at ([\d ]*) in groups ([\d ]*) at most (\d+)\)/.exec(text);
   return {
     ...(program === undefined ? {} : { program: choose(line, program, STAGES) }),
     ...(order === undefined ? {} : { layout: { order: numbers(order) } }),
+    ...(rows === null
+      ? {}
+      : {
+          rows: {
+            gate: Number(rows[1]),
+            axes: numbers(rows[2]),
+            groups: numbers(rows[3]),
+            most: Number(rows[4]),
+          },
+        }),
   };
 }
 

@@ -17,6 +17,8 @@ export type Element = "f32" | "i32" | "u32";
  *   `rows` = that table's path hold row numbers instead of ids. - slots: user program, i32[R]: the slab slot of each request. - request: item
  *   program, i32[N]: the slab slot of each candidate's request. - kept: crosses from the user to the item program;
  *   a slab of slots, leading index = slot. - temp: in the stage's arena, at slot `slot` of `Plan.arenas`.
+ * - list: a table of active rows (see `RowList`) that the stage's own kernels make, in a buffer of its own; `launches` also
+ *   feeds indirect dispatches.
  * - output: a task's scores (or its logits), copied back after the item program.
  */
 export type Home =
@@ -39,6 +41,7 @@ export type Home =
   | { readonly kind: "request" }
   | { readonly kind: "kept"; readonly feature?: string }
   | { readonly kind: "temp"; readonly stage: Stage; readonly slot: number }
+  | { readonly kind: "list"; readonly stage: Stage; readonly launches: boolean }
   | { readonly kind: "output"; readonly task: string };
 
 export interface PlanValue {
@@ -57,8 +60,19 @@ export interface PlanValue {
   /** Elements of one row of the batch axis (of the whole value where there is none), padding included. */
   readonly unit: number;
   readonly home: Home;
+  /** Of a value that holds active rows only, [batch, most, …] in the list's order: see `PlanRows`. */
+  readonly rows?: PlanRows;
   /** The node of the final Graph that it holds (absent for `slots`, `request`). */
   readonly node?: number;
+}
+
+/** How a value at active rows relates to its node: row (m, g) of the gate is element `places`[m, g] of it, if that is not −1. */
+export interface PlanRows {
+  /** The list's `places`, [batch, members of a batch point, groups]. */
+  readonly places: number;
+  /** The axes of the node that rows stand for: the members' (batch first), then the groups'. */
+  readonly members: readonly number[];
+  readonly groups: readonly number[];
 }
 
 /** A stage's temporaries: slot i holds `units[i]` elements per row of the stage's batch axis. */
@@ -68,10 +82,19 @@ export interface Arena {
 }
 
 export interface PlanOutput {
+  /**
+   * A task's name. For verification: `TASK#logit` for the value under its final sigmoid, `#choice:ID` for a discontinuous
+   * choice (choices.ts).
+   */
   readonly task: string;
   /** Without the batch axis. */
   readonly shape: readonly number[];
   readonly value: number;
+}
+
+/** Whether an output is a task's score rather than its logit or a choice, which are there for verification. */
+export function isScore(output: PlanOutput): boolean {
+  return !output.task.includes("#");
 }
 
 export interface Plan {

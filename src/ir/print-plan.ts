@@ -2,9 +2,9 @@
  * @file Plans and tile kernels as text that a person can read: values with their homes, then each kernel's grid, its
  * statements as formulas, how it is lowered and what it costs.
  */
-import { type AxisExtent, printExpr } from "./expr.ts";
+import { type AxisExtent, type Expr, printExpr } from "./expr.ts";
 import type { Home, Plan, PlanValue } from "./plan.ts";
-import type { Lowering, TileKernel, TileStmt } from "./tile.ts";
+import type { ListStep, Lowering, RowAxis, TileKernel, TileStmt } from "./tile.ts";
 
 export function printPlan(plan: Plan): string {
   const lines = [`plan ${plan.name} for ${plan.profile.name}`, ""];
@@ -41,6 +41,8 @@ function printHome(home: Home): string {
       return home.feature ? "kept, uploaded" : "kept";
     case "temp":
       return `temp ${home.stage} slot ${home.slot}`;
+    case "list":
+      return `list ${home.stage}`;
     case "output":
       return `output ${home.task}`;
     default:
@@ -52,11 +54,13 @@ function printHome(home: Home): string {
 export function printKernel(kernel: TileKernel, plan: Pick<Plan, "values">): string {
   const name = (id: number): string => plan.values[id]?.name ?? `%${id}`;
   const grid = kernel.grid.map(
-    (a) => `${a.name}: ${printExtent(a.extent)}${a.tile === 1 ? "" : `/${a.tile}`}`,
+    (a) =>
+      `${a.name}: ${printExtent(a.extent)}${a.tile === 1 ? "" : `/${a.tile}`}${a.rows ? printRowAxis(a.rows, name) : ""}`,
   );
   const inner = kernel.inner.map((a) => `${a.name}: ${a.extent}${a.step === 1 ? "" : `/${a.step}`}`);
   const lines = [
     `${kernel.stage} kernel ${kernel.name} (${grid.join(", ")})${inner.length > 0 ? ` over (${inner.join(", ")})` : ""}`,
+    ...(kernel.lists ? printListStep(kernel.lists, name) : []),
     ...kernel.body.map((s) => `  ${printStmt(s, name)}`),
     `  by ${printLowering(kernel.lowering)}; ${kernel.about.flops} FLOPs and ${kernel.about.bytes.perRow} bytes a row, ${kernel.about.bytes.fixed} bytes fixed`,
   ];
@@ -69,6 +73,21 @@ export function printKernel(kernel: TileKernel, plan: Pick<Plan, "values">): str
   return lines.join("\n");
 }
 
+function printRowAxis({ tiles, times, group }: RowAxis, name: (id: number) => string): string {
+  const of = group ? `tiles of (${group.map((g) => `${g.name}: ${g.extent}`).join(", ")})` : "rows";
+  return ` ${times === 1 ? "" : `${times} times `}${of} in ${name(tiles)}`;
+}
+
+function printListStep({ step, list, active, launches }: ListStep, name: (id: number) => string): string[] {
+  const where = `m of ${printExtent(list.members)} with ${printExpr(active, name)}`;
+  if (step === "count") return [`  ${name(list.counts)}[g] = count of ${where}`];
+  const launch = launches.map(({ of, times, tile, others }) => `${times} ${of} / ${tile} · ${others}`);
+  return [
+    `  ${name(list.rows)}, ${name(list.places)} = the rows (m, g) for ${where}, at most ${list.most} a row`,
+    `  ${name(list.tiles)} = tiles of ${list.tile} rows; ${name(list.launches)} = ${launch.join(", ")}`,
+  ];
+}
+
 export function printStmt(s: TileStmt, name: (id: number) => string): string {
   switch (s.kind) {
     case "reduce":
@@ -77,6 +96,16 @@ export function printStmt(s: TileStmt, name: (id: number) => string): string {
       return `${s.mean}, ${s.m2} = moments over ${s.over.join(", ")} of ${printExpr(s.value, name)}`;
     case "dot":
       return `${s.out}[${s.m}, ${s.n}] = dot over ${s.k} of (${printExpr(s.a, name)}) · (${printExpr(s.b, name)})`;
+    case "score": {
+      const e = (x: Expr): string => printExpr(x, name);
+      const score = `${s.score} = dot over ${s.k} of (${e(s.a)}) · (${e(s.b)})`;
+      const weight = s.norm === "softmax" ? `softmax(${e(s.weight)})` : `(${e(s.weight)})`;
+      const gain = s.gain ? ` · (${e(s.gain)})` : "";
+      const { from, to } = s.visible ?? {};
+      const range = s.visible ? ` in [${from ? e(from) : "0"}, ${to ? e(to) : "end"})` : "";
+      const segment = s.segment ? `, rows together by ${e(s.segment)}` : "";
+      return `${s.out}[${s.m}, ${s.n}] = sum over ${s.j}${range} of ${weight}${gain} · (${e(s.v)}) with ${score}${segment}`;
+    }
     case "let":
       return `${s.out} = ${printExpr(s.value, name)}`;
     case "store": {
@@ -99,7 +128,11 @@ function printLowering(l: Lowering): string {
       return `row, ${l.lanes} lanes a row (${l.combine})${l.vector === 4 ? ", vec4" : ""}`;
     case "subgroup":
       return `subgroup of ${l.lanes}, ${l.rows} rows`;
+    case "score":
+      return `score, ${l.lanes} lanes (${l.combine}), ${l.rows} rows, ${l.groups} column groups`;
     case "blocked":
       return `blocked, ${l.threadsM} × ${l.threadsN} threads of ${l.registersM} × ${l.registersN}`;
+    case "list":
+      return `list, ${l.threads} threads a group`;
   }
 }

@@ -7,6 +7,7 @@
  * reads it back. Origins (file and offsets) are left out unless asked for: a graph reads the same after a comment moves.
  */
 import type {
+  ActiveRows,
   FeatureInfo,
   Graph,
   Init,
@@ -99,11 +100,17 @@ function printNode(node: Node): string {
   const facts = [
     ...(node.program === undefined ? [] : [`${node.program} program`]),
     ...(node.layout === undefined ? [] : [`layout ${node.layout.order.join(" ")}`]),
+    ...(node.rows === undefined ? [] : [printRows(node.rows)]),
   ];
   const home = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
   const operands = node.inputs.length === 0 ? "" : ` (${node.inputs.map(printOperand).join(", ")})`;
   const { dtype, shape } = node.type;
   return `%${node.id}: ${dtype}[${shape.join(", ")}] ${printStage(node.stage)}${home} = ${printOp(node.op)}${operands}`;
+}
+
+/** `rows of %5 at 0 1 2 in groups 1 2 at most 8`. */
+function printRows({ gate, axes, groups, most }: ActiveRows): string {
+  return `rows of %${gate} at ${axes.join(" ")} in groups ${groups.join(" ")} at most ${most}`;
 }
 
 export function printOperand({ id, map }: Operand): string {

@@ -11,7 +11,9 @@ export function pruneGraph(graph: Graph): Graph {
     if (logit) live[logit.id] = 1;
   }
   for (const node of graph.nodes.toReversed()) {
-    if (live[node.id] === 1) for (const input of node.inputs) live[input.id] = 1;
+    if (live[node.id] !== 1) continue;
+    for (const input of node.inputs) live[input.id] = 1;
+    if (node.rows) live[node.rows.gate] = 1;
   }
   const renamed = new Map<number, number>();
   const rename = (operand: Operand): Operand => {
@@ -23,7 +25,8 @@ export function pruneGraph(graph: Graph): Graph {
   for (const node of graph.nodes) {
     if (live[node.id] !== 1) continue;
     renamed.set(node.id, nodes.length);
-    nodes.push({ ...node, id: nodes.length, inputs: node.inputs.map(rename) });
+    const rows = node.rows && { ...node.rows, gate: rename({ id: node.rows.gate }).id };
+    nodes.push({ ...node, id: nodes.length, inputs: node.inputs.map(rename), ...(rows && { rows }) });
   }
   const outputs = graph.outputs.map(({ logit, ...output }) => ({
     ...output,

@@ -121,8 +121,8 @@ export type ThreadStmt =
   | {
       readonly kind: "if";
       readonly cond: ThreadExpr;
-      readonly then: readonly ThreadStmt[];
-      readonly else?: readonly ThreadStmt[];
+      readonly body: readonly ThreadStmt[];
+      readonly otherwise?: readonly ThreadStmt[];
     }
   /** A vector or a scalar to where `load` would read it; with `component`, a scalar to that place of group `index`. */
   | {
@@ -167,6 +167,11 @@ export interface ThreadProgram {
   readonly bindings: readonly ThreadBinding[];
   readonly shared: readonly SharedArray[];
   readonly body: readonly ThreadStmt[];
+  /**
+   * Subgroup functions stand in loops or branches that depend on memory. All lanes read the same, which is more than a compiler
+   * can prove: it is told not to ask.
+   */
+  readonly trusted?: boolean;
 }
 
 export const F32: ThreadType = { of: "f32", width: 1 };

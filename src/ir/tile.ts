@@ -19,6 +19,62 @@ export interface GridAxis {
   readonly name: string;
   readonly extent: AxisExtent;
   readonly tile: number;
+  /** The axis runs over the rows of a list, `times` points a row; how many there are is known on the device alone. */
+  readonly rows?: RowAxis;
+}
+
+export interface RowAxis {
+  /** The list's `tiles` value. */
+  readonly tiles: number;
+  readonly times: number;
+  /**
+   * A workgroup's tile is one of the list, whose rows belong to one group: these axes, row-major, say to which. Absent: tiles
+   * are cut regardless of groups.
+   */
+  readonly group?: readonly { readonly name: string; readonly extent: number }[];
+}
+
+/**
+ * The active rows of a gate, as tables on the device. The gate's points are members × groups, row (m, g) has number
+ * m · groups + g; members are the points of the batch axis and whatever else chooses no weights. Two kernels make the tables:
+ *
+ *   count   counts[g]        active rows of group g
+ *   list    rows[a]          the a-th active row's number, group by group, members ascending
+ *           places[m, g]     its place a, or −1
+ *           tiles[0]         {rows, tiles, 0, 0} in all;  tiles[1 + i] = {group, first row, end of rows, 0} of tile i
+ *           launches[j]      {x, y, z, 0}: the workgroups of the j-th kernel that runs over the list
+ *
+ * Everything is written in a fixed order, so a call's bits do not depend on how workgroups are scheduled.
+ */
+export interface RowList {
+  readonly members: AxisExtent;
+  readonly groups: number;
+  /** Rows for one point of the batch axis, at most; rows beyond (a top-k of NaNs) are dropped. */
+  readonly most: number;
+  /** Rows of a tile; `schedule` chooses it. */
+  readonly tile: number;
+  readonly counts: number;
+  readonly rows: number;
+  readonly places: number;
+  readonly tiles: number;
+  readonly launches: number;
+}
+
+/** Workgroups of a kernel over a list: ⌈times · (rows or tiles of the list) / tile⌉ · others. */
+export interface RowLaunch {
+  readonly of: "rows" | "tiles";
+  readonly times: number;
+  readonly tile: number;
+  readonly others: number;
+}
+
+/** What a kernel without a body does: makes tables of a list. `active` is a condition on the axes `m` (members) and `g` (groups). */
+export interface ListStep {
+  readonly step: "count" | "list";
+  readonly list: RowList;
+  readonly active: Expr;
+  /** Of the kernels that run over the list, in the order of `launches`. */
+  readonly launches: readonly RowLaunch[];
 }
 
 /** An axis that one point iterates over; `step` elements at a time where a lowering streams it. */
@@ -58,6 +114,35 @@ export type TileStmt =
       readonly a: Expr;
       readonly b: Expr;
     }
+  /**
+   * Two chained contractions with a function of (m, j) between, whose scores never lie in memory:
+   *
+   *     score[m, j] = Σ_k a · b;    w[m, j] = `weight` (of tile `score`, m and j)
+   *     out[m, n]   = Σ_j p · v,    p = w, or exp(w) / Σ_j exp(w) · `gain` with `norm: "softmax"`
+   *
+   * `m` and `n` are grid axes, `j` and `k` inner ones. `a` is free of n and j, `b` of n and m, `v` of m and k; all may use the
+   * kernel's other grid axes. A softmax that sees nothing (every w is −∞) is 0. Attention, and HSTU's pointwise form of it.
+   */
+  | {
+      readonly kind: "score";
+      readonly out: string;
+      readonly m: string;
+      readonly n: string;
+      readonly j: string;
+      readonly k: string;
+      readonly a: Expr;
+      readonly b: Expr;
+      readonly score: string;
+      readonly weight: Expr;
+      readonly norm: "softmax" | "none";
+      /** Of (m, j): what multiplies the softmax afterwards. */
+      readonly gain?: Expr;
+      readonly v: Expr;
+      /** Free of j: w is nothing (−∞ before a softmax, else 0) for j outside [from, to), which may reach beyond the axis. */
+      readonly visible?: { readonly from?: Expr; readonly to?: Expr };
+      /** An integer of m: where it is equal, rows share `b` and `v`, which may then use m (candidates of one request). */
+      readonly segment?: Expr;
+    }
   /** Tile `out` = `value` at the point. */
   | { readonly kind: "let"; readonly out: string; readonly value: Expr }
   /** Buffer `target`[index] = value, at the point, for every index of the inner axes `over` (none: once). */
@@ -68,6 +153,8 @@ export type TileStmt =
       readonly index: readonly Expr[];
       readonly value: Expr;
     };
+
+export type ScoreStmt = Extract<TileStmt, { kind: "score" }>;
 
 /** How the tile program is turned into threads; see the lowering of that name in backends/lower. */
 export type Lowering =
@@ -93,7 +180,20 @@ export type Lowering =
       readonly threadsN: number;
       readonly registersM: number;
       readonly registersN: number;
-    };
+    }
+  /**
+   * Score products. `lanes` threads a workgroup: lane l computes the scores of j = l, l + lanes, … for `rows` rows, hands its
+   * weights round, and owns the columns of `groups` vec4s. Tile m = `rows`, tile n = 4 · lanes · groups.
+   */
+  | {
+      readonly kind: "score";
+      readonly lanes: number;
+      readonly rows: number;
+      readonly groups: number;
+      readonly combine: "subgroup" | "shared";
+    }
+  /** Tables of a list: a workgroup of `threads` a group. */
+  | { readonly kind: "list"; readonly threads: number };
 
 /** A value that a kernel touches. `read_write`: the kernel also reads what it has stored. */
 export interface KernelBuffer {
@@ -120,6 +220,10 @@ export interface TileKernel {
   readonly body: readonly TileStmt[];
   readonly buffers: readonly KernelBuffer[];
   readonly slicing?: Slicing;
+  /** The kernel makes tables of a list; it has no body. */
+  readonly lists?: ListStep;
+  /** Its workgroups are words 4 · index … of this value, which a kernel before it has written. */
+  readonly indirect?: { readonly value: number; readonly index: number };
   readonly lowering: Lowering;
   readonly about: {
     /** One line each: what was fused, in the model's words: "x + token_mixing(x)", "+ b1, gelu". */
@@ -134,6 +238,23 @@ export interface TileKernel {
   readonly roots: readonly number[];
 }
 
+/** The expressions of a statement. */
+export function expressionsOf(s: TileStmt): readonly Expr[] {
+  switch (s.kind) {
+    case "dot":
+      return [s.a, s.b];
+    case "score": {
+      const { gain, visible, segment } = s;
+      const optional = [gain, visible?.from, visible?.to, segment].filter((e) => e !== undefined);
+      return [s.a, s.b, s.weight, s.v, ...optional];
+    }
+    case "store":
+      return [...s.index, s.value];
+    default:
+      return [s.value];
+  }
+}
+
 /** The leading axis that a stage's values carry. */
 export function batchOf(stage: Stage): Extent | undefined {
   return stage === "item" ? "N" : stage === "user" ? "R" : undefined;
@@ -141,7 +262,7 @@ export function batchOf(stage: Stage): Extent | undefined {
 
 /**
  * Workgroups of one launch for `rows` rows of the batch axis (R or N; 1 in the load stage), `range` being the slice of a
- * sliced kernel. They are numbered along x, then y: a dispatch of x · y ≥ this many serves, the surplus returns at once.
+ * sliced kernel; not for one whose workgroups the device counts (`indirect`). They are numbered along x, then y: a dispatch of x · y ≥ this many serves, the surplus returns at once.
  */
 export function workgroupsOf(
   kernel: TileKernel,

@@ -87,8 +87,27 @@ function checkNode(graph: Graph, node: Node, report: Report): void {
   const order = node.layout?.order.toSorted((a, b) => a - b);
   if (order !== undefined && !sameShape(order, [...node.type.shape.keys()]))
     report("has a layout of other axes");
+  checkRows(graph, node, report);
   checkSource(graph, node, report);
   checkProgram(graph, node, report);
+}
+
+/** A value at active rows has the gate's axes, and comes after it in the same program. */
+function checkRows(graph: Graph, { id, type, program, rows }: Node, report: Report): void {
+  if (rows === undefined) return;
+  const gate = rows.gate < id ? graph.nodes[rows.gate] : undefined;
+  if (gate === undefined) return report(`has the rows of %${rows.gate}, which is not computed before it`);
+  const { shape } = gate.type;
+  if (gate.program !== program) report(`has rows of the ${gate.program} program`);
+  if (
+    !sameShape(
+      shape,
+      rows.axes.map((a) => type.shape[a]),
+    )
+  )
+    report(`has not the axes ${showShape(shape)} of its gate %${gate.id}`);
+  if (rows.groups.some((g) => typeof shape[g] !== "number"))
+    report("has groups along an axis without a size");
 }
 
 function checkSource(graph: Graph, { op, type, program }: Node, report: Report): void {

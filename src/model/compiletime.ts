@@ -98,7 +98,7 @@ function arithmetic(op: BinaryOp, left: Scalar, right: Scalar, ctx: Context, spa
   if (op === "/" && ints && a % b !== 0) {
     return ctx.reporter.fail("RMX0203", span, `${b} does not divide ${a}`, {
       label: `${a} / ${b} is not a whole number`,
-      help: "`//` rounds down, `ceil_div(a, b)` rounds up, `1.0 * a / b` is a float",
+      help: "`//` rounds down, `ceil_div(a, b)` rounds up, `float(a) / b` is a float",
     });
   }
   const value = apply(op as Arithmetic, a, b);

@@ -1,17 +1,22 @@
 /**
  * @file Verification: every kernel's output and every task's logits on the device against the f64 reference, which reads
- * the same weights. Logits are compared because a sigmoid hides errors where it is flat.
+ * the same weights. Kernels are held to the final Graph, whose nodes they compute; tasks to the Graph as it was before any
+ * pass, so that a wrong pass cannot hide. Logits are compared because a sigmoid hides errors where it is flat.
+ * Discontinuous choices are read back and judged by `choices.ts`, and the reference goes on from them.
  *
  * The measure is the relative L2 error ‖device − reference‖ / ‖reference‖. A value that is not finite on one side
  * alone, and NaN on either, makes it infinite.
  */
-import { evaluate } from "../../backends/reference/evaluate.ts";
-import type { Graph, Operand, Stage } from "../ir/graph.ts";
+import { type EvaluationInput, evaluate, type Tensor } from "../../backends/reference/evaluate.ts";
+import { activeElements } from "../ir/activerows.ts";
+import { choiceOf, evaluatedAt, exactNodes, withOperandsOf } from "../ir/choices.ts";
+import type { Graph, Node, Operand, Stage } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
+import { checkChoice, choosingNodes } from "./choices.ts";
 import { evaluated } from "./engine/reference.ts";
-import type { WebGpuEngine } from "./engine/webgpu.ts";
+import type { Engine, ReadValue } from "./engine/types.ts";
 import { type ModelInputs, stageValues } from "./inputs.ts";
-import type { WeightSource } from "./weights.ts";
+import { countOf, type WeightSource } from "./weights.ts";
 
 /** The bound for models computed in f32. */
 export const F32_TOLERANCE = 1e-5;
@@ -26,10 +31,31 @@ export interface Comparison {
   readonly error: number;
 }
 
+/** A node's discontinuous choices on the device, against the reference's. */
+export interface ChoiceComparison {
+  /** The node's path. */
+  readonly name: string;
+  /** `top_k_mask`, `lt`, `floor`, … */
+  readonly what: string;
+  readonly stage: Stage;
+  readonly choices: number;
+  /** How many are not the reference's own. */
+  readonly differing: number;
+  /** The largest distance of one of those from a tie, relative to the scale of its row. */
+  readonly gap: number;
+}
+
+/** An engine whose values can be read back after a call. */
+export interface InspectedEngine extends Pick<Engine, "user" | "score"> {
+  read(value: number): Promise<ReadValue>;
+}
+
 export interface Verification {
   readonly tolerance: number;
+  /** Those that only store a choice are not among them: the reference follows the device there. */
   readonly kernels: readonly Comparison[];
   readonly tasks: readonly Comparison[];
+  readonly choices: readonly ChoiceComparison[];
   /** The largest error of all. */
   readonly worst: number;
   readonly ok: boolean;
@@ -46,42 +72,185 @@ interface Pair {
 
 /**
  * Runs the inputs through `engine` and compares. `engine` must have been loaded with `inspect` from a `plan` whose arena
- * slots are not reused, `graph` be the final graph, whose nodes `plan.values` name.
+ * slots are not reused, `graph` be the final graph, whose nodes `plan.values` name, and `source` the graph that the passes
+ * were given; choices are judged where they are among its outputs (`withChoices`).
  */
 export async function verify(given: {
-  readonly engine: WebGpuEngine;
+  readonly engine: InspectedEngine;
   readonly plan: Plan;
   readonly graph: Graph;
+  readonly source: Graph;
   readonly inputs: ModelInputs;
   readonly weights: WeightSource;
   readonly tolerance?: number;
 }): Promise<Verification> {
-  const { engine, plan, graph, inputs, weights, tolerance = F32_TOLERANCE } = given;
+  const { engine, plan, inputs, weights, tolerance = F32_TOLERANCE } = given;
   const user = await engine.user(stageValues(plan.features, inputs, "user"), { requests: inputs.requests });
   const { request, candidates } = inputs;
   await engine.score(user, stageValues(plan.features, inputs, "item"), { request, candidates });
-
-  const kernels = kernelPairs(plan);
-  const tasks = taskPairs(plan, graph, kernels);
-  const pairs = [...kernels, ...tasks];
-  const call = { ...inputs, params: weights };
-  const wanted = pairs.map((pair) => pair.operand);
-  const references = evaluated(() => evaluate(graph, call, wanted));
-  const compared: Comparison[] = [];
-  for (const [i, { name, what, stage, value }] of pairs.entries()) {
-    const { data } = await engine.read(value);
-    const error = relativeError(data, references[i]?.data ?? []);
-    compared.push({ name, what, stage, elements: data.length, error });
+  try {
+    const run: Run = { ...given, call: { ...inputs, params: weights } };
+    const kernels = await compareKernels(run);
+    const { choices, followed } = await judgeChoices(run);
+    const tasks = await compareTasks(run, followed);
+    const worst = [...kernels, ...tasks].reduce((most, { error }) => Math.max(most, error), 0);
+    const ok = worst <= tolerance && choices.every(({ gap }) => gap <= tolerance);
+    return { tolerance, kernels, tasks, choices, worst, ok };
+  } finally {
+    user.free();
   }
-  user.free();
-  const worst = compared.reduce((most, { error }) => Math.max(most, error), 0);
-  return {
-    tolerance,
-    kernels: compared.slice(0, kernels.length),
-    tasks: compared.slice(kernels.length),
-    worst,
-    ok: worst <= tolerance,
-  };
+}
+
+/** A call that the engine has run. */
+interface Run {
+  readonly engine: InspectedEngine;
+  readonly plan: Plan;
+  readonly graph: Graph;
+  readonly source: Graph;
+  readonly inputs: ModelInputs;
+  readonly call: EvaluationInput;
+}
+
+/** What every kernel stored, against the final graph; nodes that choose take the device's values. */
+async function compareKernels({ engine, plan, graph, call }: Run): Promise<Comparison[]> {
+  const pairs = kernelPairs(plan);
+  const whole = pairs.filter(({ value }) => plan.values[value].rows === undefined);
+  const stored = new Map(whole.map(({ operand, value }) => [operand.id, value]));
+  const override = new Map<number, Tensor>();
+  for (const id of choosingNodes(graph, exactNodes(graph), new Set(stored.keys()))) {
+    const { shape, data } = await engine.read(stored.get(id) ?? -1);
+    override.set(id, { shape, dtype: graph.nodes[id].type.dtype, data });
+  }
+  const compared = pairs.filter(({ operand }) => !override.has(operand.id));
+  const wanted = compared.map(({ operand }) => operand);
+  const references = evaluated(() => evaluate(graph, call, wanted, { override }));
+  const comparisons: Comparison[] = [];
+  for (const [i, { name, what, stage, value }] of compared.entries()) {
+    const { data } = await engine.read(value);
+    const { rows } = plan.values[value];
+    // Of a value at active rows, what the device's gate leaves on; the reference has all of it.
+    const { stored, meant } = rows
+      ? activeElements(rows, data, (await engine.read(rows.places)).data, references[i])
+      : { stored: data, meant: references[i].data };
+    comparisons.push({ name, what, stage, elements: stored.length, error: relativeError(stored, meant) });
+  }
+  return comparisons;
+}
+
+/** The choices that `source` names, and what the reference goes on from at those nodes. */
+async function judgeChoices({ engine, plan, source, inputs, call }: Run) {
+  const chosen: { readonly node: Node; readonly samples: Samples; readonly values: ArrayLike<number> }[] = [];
+  const followed = new Map<number, Tensor>();
+  for (const output of source.outputs) {
+    const id = choiceOf(output);
+    if (id === undefined) continue;
+    const node = source.nodes[id];
+    const samples = samplesOf(node, inputs);
+    const { data } = await engine.read(outputValue(plan, output.name));
+    const values = pickRows(data, samples.candidate, samples.unit);
+    chosen.push({ node, samples, values });
+    followed.set(id, tensorOf(node, samples, values));
+  }
+  const ids = chosen.map(({ node }) => node.id);
+  const { graph, operands } = withOperandsOf(source, ids);
+  const scores = evaluated(() => evaluate(graph, call, operands.flat(), { override: followed }));
+  const choices = chosen.map(({ node, samples, values }): ChoiceComparison => {
+    const seen = scores.splice(0, node.inputs.length).map((tensor): Tensor => {
+      const unit = tensor.data.length / samples.count;
+      return { ...tensor, data: pickRows(tensor.data, samples.sample, unit) };
+    });
+    const checked = checkChoice(node, values, seen, samples.sample.length);
+    followed.set(node.id, tensorOf(node, samples, checked.values));
+    const stage = (["load", "user", "item"] as const)[evaluatedAt(node) - 1];
+    const what = node.op.kind === "pointwise" ? node.op.fn : node.op.kind;
+    const { choices: count, differing, gap } = checked;
+    return { name: node.path, what, stage, choices: count, differing, gap };
+  });
+  return { choices, followed };
+}
+
+/**
+ * Where the samples of a node are found. The device stores an output for every candidate, whatever its stage; the reference has
+ * one sample at load, one a request or one a candidate. The choice of a request without candidates is not seen.
+ */
+interface Samples {
+  readonly count: number;
+  readonly unit: number;
+  /** The samples that a candidate shows, and that candidate. */
+  readonly sample: readonly number[];
+  readonly candidate: readonly number[];
+}
+
+function samplesOf(node: Node, { requests, candidates, request }: ModelInputs): Samples {
+  const level = evaluatedAt(node);
+  const count = level === 1 ? 1 : level === 2 ? requests : candidates;
+  const first = new Map<number, number>();
+  for (let n = 0; n < candidates; n++) {
+    const sample = level === 1 ? 0 : level === 2 ? request[n] : n;
+    if (!first.has(sample)) first.set(sample, n);
+  }
+  const unit = countOf(node.type.shape as readonly number[]);
+  return { count, unit, sample: [...first.keys()], candidate: [...first.values()] };
+}
+
+function pickRows(data: ArrayLike<number>, rows: readonly number[], unit: number): Float64Array {
+  const picked = new Float64Array(rows.length * unit);
+  for (const [i, row] of rows.entries()) {
+    for (let k = 0; k < unit; k++) picked[i * unit + k] = data[row * unit + k];
+  }
+  return picked;
+}
+
+/** A node's value for the reference; samples that no candidate shows are zeros, which no task reads. */
+function tensorOf(node: Node, { count, unit, sample }: Samples, values: ArrayLike<number>): Tensor {
+  const data = new Float64Array(count * unit);
+  for (const [i, row] of sample.entries()) {
+    for (let k = 0; k < unit; k++) data[row * unit + k] = values[i * unit + k];
+  }
+  return { shape: [count, ...(node.type.shape as readonly number[])], dtype: node.type.dtype, data };
+}
+
+/** Each task's logits where a kernel stores them, else its scores, against the model as it was before any pass. */
+async function compareTasks(
+  { engine, plan, source, inputs, call }: Run,
+  override: ReadonlyMap<number, Tensor>,
+): Promise<Comparison[]> {
+  const tasks = source.outputs.filter((output) => choiceOf(output) === undefined);
+  const pairs = tasks.map(({ name, value, logit }) => {
+    const stored = plan.outputs.find((output) => output.task === `${name}#logit`);
+    return logit !== undefined && stored !== undefined
+      ? { name, what: "logits", value: stored.value, operand: logit }
+      : { name, what: "scores", value: outputValue(plan, name), operand: value };
+  });
+  const wanted = pairs.map(({ operand }) => operand);
+  const references = evaluated(() => evaluate(source, call, wanted, { override }));
+  const comparisons: Comparison[] = [];
+  for (const [i, { name, what, value, operand }] of pairs.entries()) {
+    const { data } = await engine.read(value);
+    const expected = perCandidate(references[i].data, source.nodes[operand.id], inputs, data.length);
+    const error = relativeError(data, expected);
+    comparisons.push({ name, what, stage: "item", elements: data.length, error });
+  }
+  return comparisons;
+}
+
+/** The reference has a score that depends on no candidate once, or once a request. */
+function perCandidate(
+  data: ArrayLike<number>,
+  node: Node,
+  { candidates, request }: ModelInputs,
+  length: number,
+): ArrayLike<number> {
+  const level = evaluatedAt(node);
+  if (level === 3 || candidates === 0) return level === 3 ? data : [];
+  const rows = Array.from({ length: candidates }, (_, n) => (level === 1 ? 0 : request[n]));
+  return pickRows(data, rows, length / candidates);
+}
+
+function outputValue(plan: Plan, name: string): number {
+  const output = plan.outputs.find(({ task }) => task === name);
+  if (output === undefined) throw new Error(`internal: the plan has no output ${name}`);
+  return output.value;
 }
 
 function kernelPairs(plan: Plan): Pair[] {
@@ -96,17 +265,6 @@ function kernelPairs(plan: Plan): Pair[] {
     }
   }
   return pairs;
-}
-
-/** Each task's logits where a kernel stores them, else its scores. */
-function taskPairs(plan: Plan, graph: Graph, kernels: readonly Pair[]): Pair[] {
-  return graph.outputs.map(({ name, value, logit }) => {
-    const stored = logit && kernels.find((pair) => pair.operand.id === logit.id);
-    if (stored !== undefined) return { ...stored, name, what: "logits" };
-    const output = plan.outputs.find((each) => each.task === name);
-    if (output === undefined) throw new Error(`internal: the plan has no output ${name}`);
-    return { name, what: "scores", stage: "item", value: output.value, operand: value };
-  });
 }
 
 /** ‖actual − expected‖ / ‖expected‖; the root mean square of `actual` where everything expected is 0. */

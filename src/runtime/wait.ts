@@ -30,9 +30,17 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+interface Pending {
+  readonly begin: number;
+  /** When polling begins. */
+  readonly wake: number;
+}
+
 /** Remembers how long each kind of work took and waits for its next promise accordingly. */
 export class Waiter {
-  readonly #asleep: boolean;
+  #asleep: boolean;
+  #watching = false;
+  readonly #pending = new Set<Pending>();
   readonly #predicted = new Map<string, number>();
 
   /** `asleep`: the device shares this processor. Otherwise `wait` is a plain await. */
@@ -44,22 +52,34 @@ export class Waiter {
   async wait<T>(kind: string, promise: Promise<T>): Promise<T> {
     if (!this.#asleep) return promise;
     const begin = performance.now();
-    let settled = false;
-    const mark = (): void => {
-      settled = true;
+    const pending = { begin, wake: begin + (this.#predicted.get(kind) ?? 0) * ASLEEP_OF_PREDICTED };
+    const settled = (): void => {
+      this.#pending.delete(pending);
     };
-    promise.then(mark, mark);
-    await turn();
-    const wake = begin + (this.#predicted.get(kind) ?? 0) * ASLEEP_OF_PREDICTED;
-    while (!settled) {
-      const now = performance.now();
-      const wanted = now < wake ? wake - now : Math.max(SHORTEST_NAP_MS, (now - begin) * NAP_OF_ELAPSED);
-      if (!nap(Math.min(LONGEST_NAP_MS, wanted))) break;
-      await turn();
-    }
+    this.#pending.add(pending);
+    promise.then(settled, settled);
+    if (!this.#watching) this.#watch();
     const result = await promise;
     this.#learn(kind, performance.now() - begin);
     return result;
+  }
+
+  /** Naps while anything is pending, each nap as short as the most urgent one asks for. */
+  async #watch(): Promise<void> {
+    this.#watching = true;
+    await turn();
+    while (this.#pending.size > 0) {
+      const now = performance.now();
+      let wanted = LONGEST_NAP_MS;
+      for (const { begin, wake } of this.#pending) {
+        const polling = Math.max(SHORTEST_NAP_MS, (now - begin) * NAP_OF_ELAPSED);
+        wanted = Math.min(wanted, now < wake ? wake - now : polling);
+      }
+      this.#asleep = nap(wanted);
+      if (!this.#asleep) break;
+      await turn();
+    }
+    this.#watching = false;
   }
 
   /** Falls at once and rises slowly: sleeping too long costs time, waking too early only a few polls. */

@@ -64,6 +64,7 @@ function mutate(text: string, mutations: readonly { at: number; cut: number; put
   }, text);
 }
 
+/** Of processor time, which other processes on the machine do not lengthen. */
 const LIMIT_MS = 1000;
 
 describe("compile", () => {
@@ -80,7 +81,7 @@ describe("compile", () => {
         fc.array(mutation, { minLength: 1, maxLength: 4 }),
         async (text, mutations) => {
           writeFileSync(path, mutate(text, mutations));
-          const started = performance.now();
+          const started = process.cpuUsage();
           try {
             await compile(path);
             compiled += 1;
@@ -88,10 +89,11 @@ describe("compile", () => {
             if (!(error instanceof DiagnosticError || error instanceof InputError)) throw error;
             refused += 1;
           }
-          expect(performance.now() - started).toBeLessThan(LIMIT_MS);
+          const { user, system } = process.cpuUsage(started);
+          expect((user + system) / 1000).toBeLessThan(LIMIT_MS);
         },
       ),
-      { numRuns: 150, seed: 20 },
+      { numRuns: 500, seed: 20, endOnFailure: true },
     );
     expect(compiled).toBeGreaterThan(0);
     expect(refused).toBeGreaterThan(0);

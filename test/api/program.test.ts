@@ -70,7 +70,7 @@ describe("compile", () => {
       "fuse",
       "schedule",
     ];
-    expect(seen.filter((pass) => order.includes(pass))).toEqual(order);
+    expect([...new Set(seen)].filter((pass) => order.includes(pass))).toEqual(order);
   });
 
   it("throws every error of the spec at once, as data", async () => {

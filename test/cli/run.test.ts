@@ -91,6 +91,22 @@ describe("run", () => {
     expect(scores("1")).not.toEqual(scores("2"));
   });
 
+  it("falls back to the reference without a driver, in one line, and exits 3 where a device was asked for", () => {
+    const env = { VK_ICD_FILENAMES: "/nonexistent.json", VK_DRIVER_FILES: "/nonexistent.json" };
+    const args = [quickstart, "--set", "D=16", "--candidates", "3"];
+    const fallen = rmxc(["run", ...args], { env });
+    expect(fallen.status).toBe(0);
+    expect(fallen.stdout).toMatch(/^device +reference/m);
+    expect(fallen.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(fallen.stderr).toContain("driver.sh");
+    const failed = rmxc(["run", ...args, "--device", "webgpu"], { env });
+    expect(failed).toMatchObject({ status: 3, stdout: "" });
+    expect(failed.stderr).toMatch(/^error\[RMX0801\]/m);
+    const doctor = rmxc(["doctor"], { env });
+    expect(doctor.status).toBe(0);
+    expect(doctor.stdout).toContain("to get better");
+  });
+
   it("scores no candidate", () => {
     for (const device of ["webgpu", "reference"]) {
       const cwd = folder();

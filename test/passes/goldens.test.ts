@@ -11,6 +11,8 @@ import { passes } from "../../passes/pipeline.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { schedule } from "../../passes/schedule.ts";
 import { simplify } from "../../passes/simplify.ts";
+import { sparsifyExperts } from "../../passes/sparsify-experts.ts";
+import { spellTopK } from "../../passes/spell-top-k.ts";
 import { splitStages } from "../../passes/split-stages.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { parseGraph, printGraph } from "../../src/ir/print.ts";
@@ -28,6 +30,8 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "fold-layout": (g) => printGraph(foldLayout.run(g, context)),
   contract: (g) => printGraph(contract.run(g, context)),
   "split-stages": (g) => printGraph(splitStages.run(g, context)),
+  "sparsify-experts": (g) => printGraph(sparsifyExperts.run(g, context)),
+  "spell-top-k": (g) => printGraph(spellTopK.run(g, context)),
   "assign-layout": (g) => printGraph(assignLayout.run(g, context)),
   fuse: (g) => plan(fused(g)),
   schedule: (g) => plan(schedule.run(fused(g), context)),

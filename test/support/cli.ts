@@ -1,6 +1,6 @@
 /** @file Runs the built command line as a user does: its own process, its own streams. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { onTestFinished } from "vitest";
@@ -21,15 +21,24 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+/** stderr is a file: Node gives a child a socket for a pipe, which is no stream that a shell would give. */
 export function rmxc(args: readonly string[], options: RunOptions = {}): Ran {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
-    cwd: options.cwd ?? root,
-    env: { ...process.env, NO_COLOR: "1", ...options.env },
-    encoding: "utf8",
-    timeout: options.timeoutMs ?? 60_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  return { status, stdout, stderr };
+  const talk = join(mkdtempSync(join(tmpdir(), "rmxc-talk-")), "stderr");
+  const fd = openSync(talk, "w");
+  try {
+    const { status, stdout } = spawnSync(process.execPath, [script, ...args], {
+      cwd: options.cwd ?? root,
+      env: { ...process.env, NO_COLOR: "1", ...options.env },
+      stdio: ["ignore", "pipe", fd],
+      encoding: "utf8",
+      timeout: options.timeoutMs ?? 60_000,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return { status, stdout, stderr: readFileSync(talk, "utf8") };
+  } finally {
+    closeSync(fd);
+    rmSync(dirname(talk), { recursive: true, force: true });
+  }
 }
 
 /** The codes that stderr shows, in order. */

@@ -34,7 +34,16 @@ function encode(dtype: RawTensor["dtype"], values: readonly number[]): Buffer {
   return out;
 }
 
-/** The tensors of a file, F32 and F64 alone, as numbers. */
+/** One element's width and reader, by type. */
+const READERS: Readonly<Record<string, readonly [number, (data: Buffer, at: number) => number]>> = {
+  F64: [8, (data, at) => data.readDoubleLE(at)],
+  F32: [4, (data, at) => data.readFloatLE(at)],
+  I64: [8, (data, at) => Number(data.readBigInt64LE(at))],
+  I32: [4, (data, at) => data.readInt32LE(at)],
+  BOOL: [1, (data, at) => data.readUInt8(at)],
+};
+
+/** The tensors of a file as numbers. */
 export function readFloats(bytes: Buffer): Map<string, { shape: number[]; values: number[] }> {
   const length = Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<
@@ -46,10 +55,10 @@ export function readFloats(bytes: Buffer): Map<string, { shape: number[]; values
     if (name === "__metadata__") continue;
     const [from, to] = data_offsets;
     const data = bytes.subarray(8 + length + from, 8 + length + to);
-    const size = dtype === "F64" ? 8 : 4;
-    const values = Array.from({ length: data.length / size }, (_, i) =>
-      size === 8 ? data.readDoubleLE(i * size) : data.readFloatLE(i * size),
-    );
+    const reader = READERS[dtype];
+    if (reader === undefined) throw new Error(`no reader for ${dtype}`);
+    const [size, read] = reader;
+    const values = Array.from({ length: data.length / size }, (_, i) => read(data, i * size));
     found.set(name, { shape, values });
   }
   return found;

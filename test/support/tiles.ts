@@ -141,6 +141,28 @@ export function meaningOf(
         );
         return;
       }
+      case "score": {
+        const terms: number[] = [];
+        over([s.j], () => {
+          let score = 0;
+          over([s.k], () => {
+            score += evaluate(s.a) * evaluate(s.b);
+          });
+          tiles.set(s.score, score);
+          list.push(evaluate(s.weight));
+          terms.push(evaluate(s.v) * (s.gain === undefined ? 1 : evaluate(s.gain)));
+        });
+        // A row whose weights are all −∞ sees nothing: exp(−∞ − most) must not become exp(NaN).
+        const most = s.norm === "softmax" ? Math.max(...list) : 0;
+        const shares =
+          s.norm === "softmax"
+            ? list.map((w) => (w === most && most === Number.NEGATIVE_INFINITY ? 0 : Math.exp(w - most)))
+            : list;
+        const total = s.norm === "softmax" ? shares.reduce((a, b) => a + b, 0) : 1;
+        const sum = shares.reduce((a, p, i) => a + (p === 0 ? 0 : p * (terms[i] as number)), 0);
+        tiles.set(s.out, total === 0 ? 0 : sum / total);
+        return;
+      }
       case "store":
         over(s.over, () => {
           const target = outputs.get(s.target) as Float64Array;

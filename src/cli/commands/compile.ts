@@ -4,7 +4,7 @@ import type { Program, Variant } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, readSets, setOption } from "../options.ts";
+import { jsonOption, readSets, reuseOption, setOption } from "../options.ts";
 import type { Output } from "../output.ts";
 import { jsonDiagnostics, sayDiagnostics } from "../report.ts";
 import { bytes, figure, plural, table } from "../text.ts";
@@ -28,6 +28,7 @@ export const compileCommand = defineCommand({
       requiresArg: true,
       describe: "gpu, software or a JSON file; may be repeated: a variant each [default: gpu]",
     },
+    ...reuseOption,
     emit: { choices: ["graph", "plan", "kernels"] as const, describe: "print this on stdout" },
     "print-after": { type: "string", requiresArg: true, describe: "print the graph or plan after this pass" },
     "print-passes": { type: "boolean", default: false, describe: "list the passes in order" },
@@ -68,6 +69,7 @@ export const compileCommand = defineCommand({
     const printed: { pass: string; result: Graph | Plan }[] = [];
     const program = await compile(args.spec, {
       set: readSets(args.set),
+      reuse: !args["no-reuse"],
       ...(args.profile !== undefined && { profiles: args.profile }),
       onPass: (pass, result) => {
         if (pass === after) printed.push({ pass, result });
@@ -115,7 +117,7 @@ async function emitted(program: Program, what: "graph" | "plan" | "kernels"): Pr
 
 function describe(program: Program, out: Output): void {
   for (const { plan, kernels } of program.variants) {
-    const rows = kernelRows({ plan, kernels, graph: program.graph });
+    const rows = kernelRows({ plan, kernels });
     out.print(`${program.name} for ${plan.profile.name}: ${plural(rows.length, "kernel")}`);
     out.print(
       table(
@@ -135,7 +137,7 @@ function describe(program: Program, out: Output): void {
   }
 }
 
-function kernelRows({ plan, kernels }: Variant) {
+function kernelRows({ plan, kernels }: Pick<Variant, "plan" | "kernels">) {
   const tiles = new Map(
     [...plan.kernels.load, ...plan.kernels.user, ...plan.kernels.item].map((tile) => [tile.name, tile]),
   );

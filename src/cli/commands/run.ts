@@ -4,7 +4,7 @@
  * are drawn from the seed, so that any spec runs at once.
  */
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, readSets, setOption, specPositional } from "../options.ts";
+import { jsonOption, readSets, reuseOption, setOption, specPositional } from "../options.ts";
 import type { Output } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import { sayDiagnostics } from "../report.ts";
@@ -36,6 +36,7 @@ export const runCommand = defineCommand({
       describe: "how many candidates to draw [default: 64, fewer for a large model]",
     },
     device: { choices: deviceChoices, default: "auto" as const, describe: "where to run" },
+    ...reuseOption,
     verify: {
       type: "boolean",
       default: false,
@@ -73,6 +74,7 @@ export const runCommand = defineCommand({
           requests: args.requests,
           candidates: args.candidates,
           verify: args.verify,
+          reuse: !args["no-reuse"],
         },
         device,
         { ...watcher(out), warn: (diagnostics, sources) => sayDiagnostics(diagnostics, sources, out) },

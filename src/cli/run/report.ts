@@ -37,12 +37,16 @@ function taskTable(result: RunResult): string {
   return table(["task", "first scores", "range"], rows, ["left", "left", "left"]);
 }
 
-function stageTable({ seconds: time, candidates, requests }: RunResult): string {
+function stageTable({ device, seconds: time, candidates, requests }: RunResult): string {
+  const loading =
+    device.kind === "reference"
+      ? "parameters are read as they are needed"
+      : "pipelines, weights and what depends on them alone; once";
   const rate = candidates > 0 ? `${figure(candidates / time.item)} candidates/s` : "";
   return table(
     ["stage", "time", ""],
     [
-      ["load", seconds(time.load), "pipelines, weights and what depends on them alone; once"],
+      ["load", seconds(time.load), loading],
       ["user", seconds(time.user), `${plural(requests, "request")}, median of a few calls`],
       [
         "item",
@@ -67,10 +71,33 @@ function verificationText(verification: Verification): string {
     ...(hidden > 0 ? [`and ${plural(hidden, "kernel output")} with smaller errors`] : []),
     "",
     `largest error: ${largest(tasks)} of the tasks, ${largest(kernels)} of the kernel outputs, ` +
-      `of ${plural(verification.candidates, "candidate")}; at most ${tolerance} is right: ${ok ? "passed" : "FAILED"}`,
+      `of ${plural(verification.candidates, "candidate")}; at most ${tolerance.toExponential()} is right: ${ok ? "passed" : "FAILED"}`,
   ];
-  if (!sameScores) lines.push("FAILED: the timed run's scores are not the verified ones, bit for bit");
+  lines.push(...choiceLines(verification));
+  if (!sameScores) lines.push("FAILED: the timed run's scores are not the verified ones");
   return lines.join("\n");
+}
+
+/** Discontinuous choices: only those of a node where some differ are named. */
+function choiceLines({ choices, tolerance }: Verification): string[] {
+  if (choices.length === 0) return [];
+  const sum = (of: (row: (typeof choices)[number]) => number) =>
+    choices.reduce((total, row) => total + of(row), 0);
+  const made = sum((row) => row.choices);
+  const differing = sum((row) => row.differing);
+  const worst = Math.max(...choices.map((row) => row.gap));
+  const head = `discontinuous choices: ${differing.toLocaleString("en-US")} of ${made.toLocaleString("en-US")} differ from the reference's`;
+  if (differing === 0) return [head];
+  const verdict = worst <= tolerance ? "passed" : "FAILED";
+  return [
+    `${head}; the furthest is ${worst.toExponential(1)} from a tie: ${verdict}`,
+    ...choices
+      .filter((row) => row.differing > 0)
+      .map(
+        (row) =>
+          `  ${row.name}: ${row.what}, ${row.differing} of ${row.choices}, ${row.gap.toExponential(1)} from a tie`,
+      ),
+  ];
 }
 
 function largest(rows: Verification["kernels"]): string {

@@ -25,6 +25,8 @@ export interface RunRequest {
   readonly requests: number | undefined;
   readonly candidates: number | undefined;
   readonly verify: boolean;
+  /** False: the user's share is computed for every candidate. */
+  readonly reuse: boolean;
 }
 
 export interface Watcher {
@@ -50,7 +52,8 @@ export interface RunResult {
 export async function runModel(request: RunRequest, device: Device, watcher: Watcher): Promise<RunResult> {
   const { graph, diagnostics, sources } = elaborateSpec(request.spec, { set: request.set });
   await watcher.warn(diagnostics, sources);
-  const variant = compileFor(graph, device.profile);
+  const { reuse } = request;
+  const variant = compileFor(graph, device.profile, { reuse });
   const flops = allKernels(variant.plan).reduce(
     (sum, { stage, about }) => sum + (stage === "item" ? about.flops : 0),
     0,
@@ -67,7 +70,7 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
     const measured = await usingEngine(engine, graph, inputs);
     const verification =
       request.verify && device.kind === "webgpu"
-        ? await verifyOnDevice(graph, device, weights, inputs, measured.scores, watcher)
+        ? await verifyOnDevice(graph, device, weights, inputs, measured.scores, watcher, { reuse })
         : undefined;
     return {
       request,

@@ -157,11 +157,13 @@ export const pointwise: readonly Builtin[] = [
   {
     name: "len",
     signature: "len(list)",
-    doc: "how many entries a compile-time list has",
+    doc: "how many entries a compile-time list has; of a tensor the extent of its first axis",
     params: [value("list")],
     run(call) {
       const { value: v } = call.bound("list");
-      return v.kind === "list" ? intValue(v.items.length) : call.wrong("list", "a list");
+      if (v.kind === "list") return intValue(v.items.length);
+      const rows = v.kind === "tensor" ? v.shape[0] : undefined;
+      return rows === undefined ? call.wrong("list", "a list or a tensor with axes") : intValue(rows);
     },
   },
 ];

@@ -73,6 +73,11 @@ export function newWords(element: Element, count: number): Words {
       : new Uint32Array(count);
 }
 
+/** For values as they are handed out: unsigned ones are read as signed. */
+export function newValues(element: Element, count: number): Float32Array | Int32Array {
+  return element === "f32" ? new Float32Array(count) : new Int32Array(count);
+}
+
 /** Copies `rows` compact rows of `from`, starting with row `first`, into `into` as they lie in the buffer. */
 export function packRows(
   layout: Layout,

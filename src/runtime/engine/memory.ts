@@ -9,6 +9,8 @@ export interface Counters {
   pipelinesCreated: number;
   bindGroupsCreated: number;
   submits: number;
+  /** Of these, those made while an earlier call was on the device. */
+  overlapped: number;
 }
 
 /** Sizes grow in steps of 2^k and 1.5 · 2^k: at most a third is unused, and a growing load settles after a few steps. */
@@ -27,6 +29,7 @@ export class Memory {
   readonly limits: Profile["limits"];
   readonly #counters: Counters;
   readonly #live = new Set<GPUBuffer>();
+  #bytes = 0;
   #scratch = new ArrayBuffer(4096);
   #poison: Uint32Array | undefined;
 
@@ -56,6 +59,7 @@ export class Memory {
     });
     this.#counters.buffersCreated++;
     this.#live.add(buffer);
+    this.#bytes += buffer.size;
     return buffer;
   }
 
@@ -68,16 +72,32 @@ export class Memory {
     );
   }
 
+  /** Commands that were submitted may still use the buffer; it is gone after them. */
+  /** A storage buffer that kernels write the arguments of dispatches to. */
+  arguments(label: string, bytes: number): GPUBuffer {
+    return this.create(
+      label,
+      bytes,
+      GPUBufferUsage.STORAGE | GPUBufferUsage.INDIRECT | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+    );
+  }
+
   free(buffer: GPUBuffer): void {
-    if (this.#live.delete(buffer)) buffer.destroy();
+    if (!this.#live.delete(buffer)) return;
+    this.#bytes -= buffer.size;
+    buffer.destroy();
   }
 
   freeAll(): void {
-    for (const buffer of this.#live) buffer.destroy();
-    this.#live.clear();
+    for (const buffer of this.#live) this.free(buffer);
   }
 
-  /** Memory of the host that lives until the next call, so that a steady call allocates none. */
+  /** Buffers that are there now, and their bytes. */
+  get held(): { readonly buffers: number; readonly bytes: number } {
+    return { buffers: this.#live.size, bytes: this.#bytes };
+  }
+
+  /** Memory of the host for one write, which copies it; kept, so that a steady call allocates none. */
   scratch(bytes: number): ArrayBuffer {
     if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(capacityFor(bytes));
     return this.#scratch;

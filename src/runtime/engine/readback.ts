@@ -6,7 +6,7 @@ import type { Memory } from "./memory.ts";
 /** The engine's wait for a promise of the device: asleep where that helps, with the device's errors thrown. */
 export type WaitFor = (kind: string, promise: Promise<undefined>) => Promise<undefined>;
 
-/** Every output of a plan side by side in one buffer that the host can map. */
+/** Every output of a plan side by side in one buffer that the host can map: one call at a time. */
 export class OutputReader {
   readonly #memory: Memory;
   readonly #outputs: readonly PlanValue[];
@@ -65,7 +65,7 @@ export interface Piece {
   readonly count: number;
 }
 
-/** The words of `pieces`, one after another. For inspection: makes a buffer for the call. */
+/** The words of `pieces`, one after another. Makes a buffer for the call: it is for what is read now and then. */
 export async function readWords(
   memory: Memory,
   element: Element,
@@ -75,21 +75,20 @@ export async function readWords(
   const total = pieces.reduce((sum, piece) => sum + piece.count, 0);
   const words = newWords(element, total);
   if (total === 0) return words;
-  const staging = memory.create(
-    "inspection",
-    total * BYTES,
-    GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-  );
-  const encoder = memory.gpu.createCommandEncoder({ label: "inspection" });
+  const staging = memory.create("read", total * BYTES, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+  const encoder = memory.gpu.createCommandEncoder({ label: "read" });
   let at = 0;
   for (const { buffer, at: from, count } of pieces) {
     encoder.copyBufferToBuffer(buffer, from * BYTES, staging, at * BYTES, count * BYTES);
     at += count;
   }
   memory.gpu.queue.submit([encoder.finish()]);
-  await wait("inspection", staging.mapAsync(GPUMapMode.READ));
-  const mapped = staging.getMappedRange();
-  words.set(element === "f32" ? new Float32Array(mapped, 0, total) : new Int32Array(mapped, 0, total));
-  memory.free(staging);
+  try {
+    await wait(`read ${total}`, staging.mapAsync(GPUMapMode.READ));
+    const mapped = staging.getMappedRange();
+    words.set(element === "f32" ? new Float32Array(mapped, 0, total) : new Int32Array(mapped, 0, total));
+  } finally {
+    memory.free(staging);
+  }
   return words;
 }

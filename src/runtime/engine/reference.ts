@@ -14,53 +14,106 @@ import {
 } from "../inputs.ts";
 import type { WeightSource } from "../weights.ts";
 import { countOf } from "../weights.ts";
-import type { Engine, EngineStats, ScoreOptions, Scores, UserHandle } from "./types.ts";
+import { type CacheOptions, UserCache } from "./cache.ts";
+import { Handle, holding, type Keeper } from "./handles.ts";
+import { decodeKept, encodeKept, type Identity, type KeptSpec } from "./serialized.ts";
+import type { Engine, EngineOptions, EngineStats, ScoreOptions, Scores, UserHandle } from "./types.ts";
 
-class FeatureHandle implements UserHandle {
-  readonly owner: ReferenceEngine;
-  readonly inputs: StageInputs;
-  live = true;
-
-  constructor(owner: ReferenceEngine, inputs: StageInputs) {
-    this.owner = owner;
-    this.inputs = inputs;
-  }
-
-  get requests(): number {
-    return this.inputs.rows;
-  }
-
-  free(): void {
-    this.live = false;
-  }
-}
-
-export class ReferenceEngine implements Engine {
+export class ReferenceEngine implements Engine, Keeper<StageInputs> {
   readonly #graph: Graph;
   readonly #weights: WeightSource;
+  readonly #ownsWeights: boolean;
+  readonly #identity: Identity;
+  readonly #specs: readonly KeptSpec[];
   readonly #stageMs: { user?: number; item?: number } = {};
+  #requestsKept = 0;
+  #bytes = 0;
+  #destroyed = false;
 
-  constructor(graph: Graph, weights: WeightSource) {
+  constructor(
+    graph: Graph,
+    weights: WeightSource,
+    { version = "", ownsWeights = false }: EngineOptions = {},
+  ) {
     this.#graph = graph;
     this.#weights = weights;
+    this.#ownsWeights = ownsWeights;
+    this.#identity = { model: graph.name, plan: "reference", version };
+    this.#specs = graph.features
+      .filter(({ stage }) => stage === "user")
+      .map(({ name, dtype, shape }) => ({ name, element: dtype, shape }));
+  }
+
+  get live(): boolean {
+    return !this.#destroyed;
+  }
+
+  check(): void {
+    if (this.#destroyed) throw new InputError("RMX0804", "the engine was destroyed");
+  }
+
+  requestsOf(kept: StageInputs): number {
+    return kept.rows;
+  }
+
+  bytesOf(kept: StageInputs): number {
+    return [...kept.features.values()].reduce((sum, array) => sum + array.byteLength, 0);
+  }
+
+  async serialize(kept: StageInputs): Promise<Uint8Array> {
+    const arrays = this.#specs.map(({ name }) => kept.features.get(name) ?? new Float32Array());
+    return encodeKept(this.#identity, this.#specs, { requests: kept.rows, arrays });
+  }
+
+  release(kept: StageInputs): void {
+    this.#requestsKept -= kept.rows;
+    this.#bytes -= this.bytesOf(kept);
   }
 
   async user(features: FeatureValues, options: { readonly requests?: number } = {}): Promise<UserHandle> {
+    this.check();
     const begin = performance.now();
     const inputs = checkInputs(this.#graph.features, "user", features, options.requests);
     // A handle outlives the call, the caller's arrays need not.
     const kept = new Map([...inputs.features].map(([name, array]) => [name, array.slice()]));
     this.#stageMs.user = performance.now() - begin;
-    return new FeatureHandle(this, { rows: inputs.rows, features: kept });
+    return this.#handle({ rows: inputs.rows, features: kept });
   }
 
-  async score(
+  score(
     user: UserHandle | readonly UserHandle[],
     items: FeatureValues,
     options: ScoreOptions = {},
   ): Promise<Scores> {
+    return holding(this, user, async (kept) => this.#score(kept, items, options));
+  }
+
+  /** Unlike a device's, its handles hold the features themselves: they move between reference engines alone. */
+  async deserialize(bytes: Uint8Array): Promise<UserHandle> {
+    this.check();
+    const { requests, arrays } = decodeKept(this.#identity, this.#specs, bytes);
+    const features = new Map(this.#specs.map(({ name }, i) => [name, arrays[i] ?? new Float32Array()]));
+    return this.#handle({ rows: requests, features });
+  }
+
+  cache(options: CacheOptions): UserCache {
+    return new UserCache(this, options);
+  }
+
+  /** There is no device to lose. */
+  async restore(): Promise<void> {
+    this.check();
+  }
+
+  #handle(kept: StageInputs): UserHandle {
+    this.#requestsKept += kept.rows;
+    this.#bytes += this.bytesOf(kept);
+    return Handle.to(this, kept);
+  }
+
+  #score(kept: readonly StageInputs[], items: FeatureValues, options: ScoreOptions): Scores {
     const begin = performance.now();
-    const { requests, features } = this.#join(user);
+    const { rows: requests, features } = this.#join(kept);
     const inputs = checkInputs(this.#graph.features, "item", items, options.candidates);
     const request = checkRequest(options.request, inputs.rows, requests);
     const scores = new Map<string, Float32Array>();
@@ -86,23 +139,28 @@ export class ReferenceEngine implements Engine {
   }
 
   stats(): EngineStats {
-    const none = { buffersCreated: 0, pipelinesCreated: 0, bindGroupsCreated: 0, submits: 0 };
-    return { ...none, stageMs: { ...this.#stageMs }, kernels: new Map() };
+    return {
+      buffersCreated: 0,
+      pipelinesCreated: 0,
+      bindGroupsCreated: 0,
+      submits: 0,
+      overlapped: 0,
+      buffers: 0,
+      bytes: this.#bytes,
+      requestsKept: this.#requestsKept,
+      stageMs: { ...this.#stageMs },
+      kernels: new Map(),
+    };
   }
 
-  /** It holds nothing but what it was given. */
-  destroy(): void {}
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    if (this.#ownsWeights) this.#weights.close();
+  }
 
   /** The features of the requests of several handles, one after another. */
-  #join(user: UserHandle | readonly UserHandle[]): StageInputs & { readonly requests: number } {
-    const handles = (Array.isArray(user) ? (user as readonly UserHandle[]) : [user as UserHandle]).map(
-      (handle) => {
-        if (handle instanceof FeatureHandle && handle.owner === this && handle.live) return handle.inputs;
-        throw new InputError("RMX0709", "a user handle is not valid in this engine", {
-          notes: ["it was freed, or another engine made it"],
-        });
-      },
-    );
+  #join(handles: readonly StageInputs[]): StageInputs {
     const rows = handles.reduce((sum, inputs) => sum + inputs.rows, 0);
     const features = new Map<string, FeatureArray>();
     for (const { name, stage, dtype } of this.#graph.features) {
@@ -117,7 +175,7 @@ export class ReferenceEngine implements Engine {
       }
       features.set(name, joined);
     }
-    return { rows, requests: rows, features };
+    return { rows, features };
   }
 }
 

@@ -5,12 +5,14 @@
  */
 import { InputError } from "../../ir/error.ts";
 import type { Plan, PlanValue } from "../../ir/plan.ts";
-import { BYTES } from "./layout.ts";
+import { BYTES, layoutOf, newValues, packRows, unpackRows } from "./layout.ts";
 import { capacityFor, type Memory } from "./memory.ts";
+import { type Piece, readWords, type WaitFor } from "./readback.ts";
 
 export class Slabs {
+  /** The kept values of the plan. */
+  readonly values: readonly PlanValue[];
   readonly #memory: Memory;
-  readonly #values: readonly PlanValue[];
   readonly #buffers = new Map<number, GPUBuffer>();
   /** Free slots, the next one last. */
   #free: number[] = [];
@@ -19,8 +21,8 @@ export class Slabs {
 
   constructor(plan: Plan, memory: Memory) {
     this.#memory = memory;
-    this.#values = plan.values.filter((value) => value.home.kind === "kept");
-    const largest = Math.max(1, ...this.#values.map((value) => value.unit));
+    this.values = plan.values.filter((value) => value.home.kind === "kept");
+    const largest = Math.max(1, ...this.values.map((value) => value.unit));
     this.#most = Math.floor(memory.largestBinding / (largest * BYTES));
     this.#resize(Math.min(this.#most, capacityFor(Math.max(1, plan.serve.requests))));
   }
@@ -29,13 +31,23 @@ export class Slabs {
     return this.#capacity;
   }
 
+  /** Slots in use. */
+  get used(): number {
+    return this.#capacity - this.#free.length;
+  }
+
+  /** Bytes that one request keeps. */
+  get slotBytes(): number {
+    return this.values.reduce((sum, value) => sum + value.unit * BYTES, 0);
+  }
+
   buffer(value: number): GPUBuffer | undefined {
     return this.#buffers.get(value);
   }
 
   /** True if the slabs had to grow, which replaces their buffers. Throws RMX0808 where they cannot. */
   reserve(count: number): boolean {
-    const needed = this.#capacity - this.#free.length + count;
+    const needed = this.used + count;
     if (needed <= this.#capacity) return false;
     if (needed > this.#most) {
       throw new InputError("RMX0808", "too many requests are kept on the device", {
@@ -61,11 +73,49 @@ export class Slabs {
     this.#free.push(...slots.toReversed());
   }
 
+  /** Where slots' rows of a value lie, one after another. */
+  pieces(value: PlanValue, slots: readonly number[]): Piece[] {
+    const buffer = this.#buffers.get(value.id);
+    if (buffer === undefined) throw new Error(`internal: ${value.name} has no slab`);
+    const pieces: Piece[] = [];
+    eachSlotRun(slots, (_, slot, length) => {
+      pieces.push({ buffer, at: slot * value.unit, count: length * value.unit });
+    });
+    return pieces;
+  }
+
+  /** What the slots hold, an array a value, compact. */
+  read(slots: readonly number[], wait: WaitFor): Promise<(Float32Array | Int32Array)[]> {
+    return Promise.all(
+      this.values.map(async (value) => {
+        const words = await readWords(this.#memory, value.element, this.pieces(value, slots), wait);
+        const layout = layoutOf(value);
+        const data = newValues(value.element, slots.length * layout.compactUnit);
+        unpackRows(layout, words, slots.length, data);
+        return data;
+      }),
+    );
+  }
+
+  /** The opposite of `read`. */
+  write(slots: readonly number[], arrays: readonly (Float32Array | Int32Array)[]): void {
+    this.values.forEach((value, i) => {
+      const layout = layoutOf(value);
+      const words = newValues(value.element, slots.length * layout.unit);
+      packRows(layout, arrays[i] ?? [], 0, slots.length, words);
+      let done = 0;
+      for (const { buffer, at, count } of this.pieces(value, slots)) {
+        this.#memory.write(buffer, at, words.subarray(done, done + count));
+        done += count;
+      }
+    });
+  }
+
   #resize(capacity: number): void {
     const { gpu } = this.#memory;
     const encoder = gpu.createCommandEncoder({ label: "grow slabs" });
     const old: GPUBuffer[] = [];
-    for (const value of this.#values) {
+    for (const value of this.values) {
       const grown = this.#memory.storage(value.name, capacity * value.unit * BYTES);
       const before = this.#buffers.get(value.id);
       if (before !== undefined) {

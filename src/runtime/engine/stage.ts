@@ -94,7 +94,10 @@ export class StageProgram {
       words.set([rows, range?.from ?? 0, range?.to ?? 0, 1], i * stride);
     });
     this.#memory.write(this.#call, 0, words);
-    this.#groups = this.launches.map(({ kernel, range }) => workgroupsOf(kernel, rows, range));
+    // Whether an indirect kernel has anything to do is for the device to say.
+    this.#groups = this.launches.map(({ kernel, range }) =>
+      kernel.indirect === undefined ? workgroupsOf(kernel, rows, range) : Math.min(rows, 1),
+    );
   }
 
   /** Makes room for `rows` gathered rows of a table. */
@@ -129,8 +132,10 @@ export class StageProgram {
       if (buffer !== undefined) this.#memory.fillNaN(buffer, 0, unit * rows);
     });
     for (const value of this.#plan.values) {
-      const buffer = value.home.kind === "output" ? this.#own.get(value.id) : undefined;
-      if (buffer !== undefined) this.#memory.fillNaN(buffer, 0, value.unit * this.rows);
+      const written = value.home.kind === "output" || value.home.kind === "list";
+      const buffer = written ? this.#own.get(value.id) : undefined;
+      const rows = isBatched(value) ? this.rows : 1;
+      if (buffer !== undefined) this.#memory.fillNaN(buffer, 0, value.unit * rows);
     }
   }
 
@@ -154,8 +159,15 @@ export class StageProgram {
       if (pass === undefined) throw new Error("internal: no pass");
       pass.setPipeline(pipeline.pipeline);
       pass.setBindGroup(0, bindGroups[i]);
-      const x = Math.min(groups, this.#memory.limits.workgroups);
-      pass.dispatchWorkgroups(x, Math.ceil(groups / x));
+      if (kernel.indirect !== undefined && this.rows > 0) {
+        pass.dispatchWorkgroupsIndirect(
+          this.#argumentsOf(kernel.indirect.value),
+          kernel.indirect.index * 4 * BYTES,
+        );
+      } else {
+        const x = Math.min(groups, this.#memory.limits.workgroups);
+        pass.dispatchWorkgroups(x, Math.ceil(groups / x));
+      }
       if (timer !== undefined) pass.end();
     });
     if (timer === undefined) pass?.end();
@@ -189,6 +201,7 @@ export class StageProgram {
     const { home } = value;
     switch (home.kind) {
       case "input":
+      case "list":
         return home.stage === this.stage;
       case "slots":
         return this.stage === "user";
@@ -207,11 +220,24 @@ export class StageProgram {
       this.#slots[slot] = this.#memory.storage(`${this.stage} arena ${slot}`, unit * capacity * BYTES);
     });
     for (const value of this.#plan.values) {
-      if (this.#isOwn(value))
-        this.#own.set(value.id, this.#memory.storage(value.name, value.unit * capacity * BYTES));
+      if (this.#isOwn(value)) this.#own.set(value.id, this.#create(value, capacity));
       if (value.home.kind === "rows" && value.home.stage === this.stage) this.prepareGathered(value, 1);
     }
     this.#bindGroups = undefined;
+  }
+
+  #create(value: PlanValue, capacity: number): GPUBuffer {
+    const bytes = value.unit * (isBatched(value) ? capacity : 1) * BYTES;
+    const { home } = value;
+    return home.kind === "list" && home.launches
+      ? this.#memory.arguments(value.name, bytes)
+      : this.#memory.storage(value.name, bytes);
+  }
+
+  #argumentsOf(value: number): GPUBuffer {
+    const buffer = this.#own.get(value);
+    if (buffer === undefined) throw new Error("internal: workgroups are counted in a value of another stage");
+    return buffer;
   }
 
   #createBindGroups(): GPUBindGroup[] {

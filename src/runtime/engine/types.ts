@@ -1,13 +1,24 @@
 /** @file What an engine is, whatever device it runs on: one loaded model that turns features into scores. */
 import type { Stage } from "../../ir/graph.ts";
+import type { Device } from "../device.ts";
 import type { FeatureValues } from "../inputs.ts";
+import type { CacheOptions, UserCache } from "./cache.ts";
 
 /**
- * The user stage's results of one or more requests, kept on the device. Free it when the requests are done:
- * its slots are then given to others.
+ * The user stage's results of one or more requests, kept on the device. Several handles may stand for the same results, one
+ * for each holder: `retain` makes one more, and the results' memory is given to others once all are freed.
  */
 export interface UserHandle {
   readonly requests: number;
+  /** Device memory that the results take. */
+  readonly bytes: number;
+  /** Not freed, and the engine is still there, on the device that it made the handle on. */
+  readonly live: boolean;
+  /** Another handle to the same results, to be freed by itself. Throws RMX0709 if this one is not live. */
+  retain(): UserHandle;
+  /** The results as a safetensors file in memory, for `engine.deserialize` here or on another host. */
+  serialize(): Promise<Uint8Array>;
+  /** Lets go. May be called at any time, also while a call with this handle runs, and twice. */
   free(): void;
 }
 
@@ -27,6 +38,13 @@ export interface EngineStats {
   readonly pipelinesCreated: number;
   readonly bindGroupsCreated: number;
   readonly submits: number;
+  /** Submits of calls made while an earlier call was on the device: uploads that overlapped execution. */
+  readonly overlapped: number;
+  /** Buffers on the device now, and their bytes. */
+  readonly buffers: number;
+  readonly bytes: number;
+  /** Requests whose results live handles hold. */
+  readonly requestsKept: number;
   /** Wall time of the last run of each stage: upload, kernels and read-back, milliseconds. */
   readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
   /** Device time by kernel, where the engine was loaded with `profile` and the device has timestamps. */
@@ -45,15 +63,31 @@ export interface ReadValue {
   readonly data: Float32Array | Int32Array;
 }
 
+/** Calls may be made from any number of asynchronous tasks at once. Arrays that a call was given must not change until it settles. */
 export interface Engine {
   /** Runs the user stage for the requests that the features hold: `[R, …]` each, row-major. */
   user(features: FeatureValues, options?: { readonly requests?: number }): Promise<UserHandle>;
-  /** Scores the candidates that the item features hold: `[N, …]` each. No candidates give empty scores. */
+  /**
+   * Scores the candidates that the item features hold, `[N, …]` each, for the requests of one or several handles, in any order
+   * and number. No candidates give empty scores.
+   */
   score(
     user: UserHandle | readonly UserHandle[],
     items: FeatureValues,
     options?: ScoreOptions,
   ): Promise<Scores>;
+  /**
+   * A handle to what `UserHandle.serialize` wrote, here or on another host: the same bits. Throws RMX0812 unless model, plan and
+   * `LoadOptions.version` are the same.
+   */
+  deserialize(bytes: Uint8Array): Promise<UserHandle>;
+  /** A cache of user results by keys of the caller's, least recently used out first. */
+  cache(options: CacheOptions): UserCache;
+  /**
+   * Loads the model again after its device was lost (RMX0804), onto `device` or else onto one that it opens and owns. Handles
+   * from before are not live any more; caches drop them as they meet them. Calls made meanwhile wait.
+   */
+  restore(device?: Device): Promise<void>;
   stats(): EngineStats;
   /** Frees everything that the engine holds; the device stays open. */
   destroy(): void;
@@ -64,10 +98,21 @@ export type Progress = (what: "weights" | "kernels", done: number, total: number
 
 export interface LoadOptions {
   readonly onProgress?: Progress;
+  /**
+   * The caller's name for these weights, such as the checkpoint's. It is written into serialised handles, and those of another
+   * version are refused: results of old weights must not meet new ones.
+   */
+  readonly version?: string;
   /** Times every kernel on the device, which takes a pass of its own for each. */
   readonly profile?: boolean;
   /** Fills everything that a run will write with NaN before it, so that a kernel that leaves a hole is seen. */
   readonly poison?: boolean;
   /** Keeps the load stage's temporaries, so that they can be read afterwards. */
   readonly inspect?: boolean;
+}
+
+/** What `Program.load` adds. */
+export interface EngineOptions extends LoadOptions {
+  /** The weights are the engine's to close. */
+  readonly ownsWeights?: boolean;
 }

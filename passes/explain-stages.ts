@@ -1,0 +1,253 @@
+/**
+ * @file Why each part of a model runs where it does: for every contraction, reduction and norm the parts that `split-stages` makes
+ * of it, the program that computes each, and, for what runs once a candidate, the value that *ties* it to the candidate: the
+ * first, in the model's order, that joins something of the request with something of the candidate. Everything that reads it is the
+ * candidate's too. A part whose values come of item features alone has no tie: there is nothing in it to hoist.
+ *
+ * It reads stage tables and changes nothing.
+ */
+import type { Graph, Node, Op, Operand, Origin, Stage } from "../src/ir/graph.ts";
+import { opDef } from "../src/ir/ops/index.ts";
+import type { Plan } from "../src/ir/plan.ts";
+import { boxesOf, type StageLevel, type StageTable, viewStage } from "../src/ir/stage.ts";
+import {
+  type Box,
+  boxKey,
+  intersect,
+  isEmpty,
+  neededOperands,
+  operandBox,
+  seenShape,
+  sizesOf,
+  storedBox,
+} from "./restrict.ts";
+import { type Placement, placements } from "./split-stages.ts";
+
+export interface StageReport {
+  /** In the model's order. */
+  readonly parts: readonly StagePart[];
+  /** What `StagePart.tie` counts into. */
+  readonly ties: readonly Tie[];
+  readonly kept: readonly KeptValue[];
+}
+
+/** A part of a value that does real work, and where it is computed. */
+export interface StagePart {
+  readonly path: string;
+  readonly op: Op["kind"];
+  readonly origin?: Origin;
+  /** `[4:6, :]`, or `all`; without the batch axis. */
+  readonly part: string;
+  readonly program: Stage;
+  /** Of the contracted axis, where the sum is computed in parts: `32:64`. */
+  readonly summed?: string;
+  /** For one row of the program's batch axis. */
+  readonly flops: number;
+  /** Of a part in the item program that has something of the request in it. */
+  readonly tie?: number;
+  /** It depends on the request alone and is computed for every candidate all the same: a cut would make too many pieces. */
+  readonly uncut?: true;
+}
+
+/** The first value that joins what depends on the request with what depends on the candidate. */
+export interface Tie {
+  readonly path: string;
+  readonly op: Op["kind"];
+  readonly part: string;
+  readonly origin?: Origin;
+  /** What it joins. */
+  readonly user: TiedRead;
+  readonly item: TiedRead;
+  /** The item features that the candidate's side comes of. */
+  readonly features: readonly string[];
+}
+
+export interface TiedRead {
+  readonly path: string;
+  /** In the axes of the value that is read. */
+  readonly part: string;
+}
+
+/** What the user program leaves for the item program. */
+export interface KeptValue {
+  readonly name: string;
+  /** For one request. */
+  readonly shape: readonly number[];
+  /** For one request, with the padding of rows. */
+  readonly bytes: number;
+}
+
+/** Bytes of a kept element. */
+const ELEMENT_BYTES = 4;
+
+/** `graph` is what `split-stages` is given, `plan` what became of it. */
+export function explainStages(
+  graph: Graph,
+  plan: Plan,
+  options: { readonly reuse?: boolean } = {},
+): StageReport {
+  const finder = new TieFinder(graph);
+  const ties: Tie[] = [];
+  const numbers = new Map<Tie, number>();
+  const parts = [...placements(graph, options)]
+    .sort((a, b) => a.node - b.node)
+    .map((placement): StagePart => {
+      const node = graph.nodes[placement.node];
+      const common = {
+        path: node.path,
+        op: node.op.kind,
+        ...(node.origin ? { origin: node.origin } : {}),
+        part: boxText(placement.box, node.type.shape),
+        program: placement.program,
+        ...(placement.summed ? { summed: `${placement.summed.from}:${placement.summed.to}` } : {}),
+        flops: flopsOf(graph, node, placement),
+      };
+      if (placement.program !== "item") return common;
+      if (boxesWithin(node.stage, 3, placement.box).length === 0) return { ...common, uncut: true };
+      const tie = finder.first(node, placement.box);
+      if (!tie) return common;
+      const number = numbers.get(tie) ?? ties.push(tie) - 1;
+      numbers.set(tie, number);
+      return { ...common, tie: number };
+    });
+  return { parts, ties, kept: keptOf(plan) };
+}
+
+function keptOf(plan: Plan): KeptValue[] {
+  return plan.values.flatMap(({ home, name, shape, unit }) => {
+    if (home.kind !== "kept") return [];
+    const own = shape.slice(1).map((extent) => (typeof extent === "number" ? extent : 0));
+    return [{ name, shape: own, bytes: unit * ELEMENT_BYTES }];
+  });
+}
+
+/** A join, and how early it is. */
+interface Join {
+  readonly id: number;
+  readonly tie: Tie;
+}
+
+/** Follows the candidate's elements backwards. */
+class TieFinder {
+  private readonly graph: Graph;
+  private readonly found = new Map<string, Join | undefined>();
+  private readonly features = new Map<number, ReadonlySet<string>>();
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+  }
+
+  /** The first join that `box` of the node's value depends on. */
+  first(node: Node, box: Box): Tie | undefined {
+    return this.join(node, box)?.tie;
+  }
+
+  private join(node: Node, box: Box): Join | undefined {
+    const key = `${node.id}:${boxKey(box)}`;
+    if (!this.found.has(key)) this.found.set(key, this.search(node, box));
+    return this.found.get(key);
+  }
+
+  private search(node: Node, box: Box): Join | undefined {
+    let earliest: Join | undefined;
+    const reads = this.readsOf(node, box);
+    for (const { operand, late } of reads) {
+      const from = this.graph.nodes[operand.id];
+      for (const piece of late) {
+        const stored = storedBox(piece, operand.map, from.type.shape as readonly number[]);
+        for (const part of boxesWithin(from.stage, 3, stored)) {
+          const join = this.join(from, part);
+          if (join && join.id < (earliest?.id ?? Number.POSITIVE_INFINITY)) earliest = join;
+        }
+      }
+    }
+    return earliest ?? this.own(node, box, reads);
+  }
+
+  /** The node itself, if it joins what it reads. */
+  private own(node: Node, box: Box, reads: readonly Read[]): Join | undefined {
+    if (!joins(node.op)) return undefined;
+    const user = reads.find((r) => r.early.length > 0);
+    const item = reads.find((r) => r.late.length > 0);
+    if (!user || !item) return undefined;
+    const side = ({ operand }: Read, [first]: readonly Box[]): TiedRead => {
+      const { path, type } = this.graph.nodes[operand.id];
+      const stored = storedBox(first, operand.map, type.shape as readonly number[]);
+      return { path, part: boxText(stored, type.shape) };
+    };
+    const tie: Tie = {
+      path: node.path,
+      op: node.op.kind,
+      part: boxText(box, node.type.shape),
+      ...(node.origin ? { origin: node.origin } : {}),
+      user: side(user, user.early),
+      item: side(item, item.late),
+      features: [...this.featuresOf(item.operand.id)],
+    };
+    return { id: node.id, tie };
+  }
+
+  /** What `box` of the node reads of the request and of the candidate. */
+  private readsOf(node: Node, box: Box): Read[] {
+    const shapes = node.inputs.map((o) => seenShape(o, this.graph.nodes));
+    return neededOperands(node, box, shapes).map((k) => {
+      const operand = node.inputs[k];
+      const { stage } = this.graph.nodes[operand.id];
+      const table = operand.map ? viewStage(stage, operand.map) : stage;
+      const seen = operandBox(node, box, k, shapes);
+      return { operand, early: boxesWithin(table, 2, seen), late: boxesWithin(table, 3, seen) };
+    });
+  }
+
+  private featuresOf(id: number): ReadonlySet<string> {
+    const known = this.features.get(id);
+    if (known) return known;
+    const found = new Set<string>();
+    this.features.set(id, found);
+    const { op, inputs } = this.graph.nodes[id];
+    if (op.kind === "feature" && this.graph.features.find((f) => f.name === op.name)?.stage === "item")
+      found.add(op.name);
+    for (const o of inputs) for (const name of this.featuresOf(o.id)) found.add(name);
+    return found;
+  }
+}
+
+interface Read {
+  readonly operand: Operand;
+  readonly early: readonly Box[];
+  readonly late: readonly Box[];
+}
+
+/** Whether an element of the result may come of several elements: a view, a concatenation or a padding only moves them. */
+function joins(op: Op): boolean {
+  return op.kind !== "view" && op.kind !== "concat" && op.kind !== "pad";
+}
+
+/** The boxes of one level, cut to `box`. */
+function boxesWithin(table: StageTable, level: StageLevel, box: Box): Box[] {
+  return boxesOf(table, level)
+    .map((b) => intersect(b, box))
+    .filter((b) => !isEmpty(b));
+}
+
+/** FLOPs of the part for one row of its program's batch axis. */
+function flopsOf(graph: Graph, node: Node, { box, summed }: Placement): number {
+  const shapes = node.inputs.map((o) => seenShape(o, graph.nodes));
+  const inputs = node.inputs.map((o, k) => {
+    const seen = operandBox(node, box, k, shapes);
+    const labels = node.op.kind === "einsum" ? node.op.operands[k] : [];
+    const shape = sizesOf(seen).map((size, i) =>
+      summed && labels[i] === summed.label ? summed.to - summed.from : size,
+    );
+    return { shape, dtype: graph.nodes[o.id].type.dtype };
+  });
+  const type = { shape: sizesOf(box), dtype: node.type.dtype };
+  return opDef(node.op.kind).flops(node.op, inputs, type, { R: 1, N: 1 });
+}
+
+/** `[4:6, :]`; `all` for the whole value. */
+export function boxText(box: Box, shape: readonly (number | string)[]): string {
+  const whole = shape.map((extent, a) => box.from[a] === 0 && box.to[a] === extent);
+  if (whole.every((w) => w)) return "all";
+  return `[${shape.map((_, a) => (whole[a] ? ":" : `${box.from[a]}:${box.to[a]}`)).join(", ")}]`;
+}

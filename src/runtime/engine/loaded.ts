@@ -1,0 +1,419 @@
+/**
+ * @file One plan on one device: its pipelines, parameters and slabs, and the calls that run on them.
+ *
+ * A call is: write the features to the stage's buffers, submit one command buffer, wait, read the scores back. The first
+ * two happen in one go, so calls meet only in the device's queue, which keeps their order; see flights.ts for how
+ * many are between submission and results. A call with more rows than the limits of a binding allow is cut into chunks
+ * of rows, which are calls of their own that do not know of one another.
+ */
+import { InputError } from "../../ir/error.ts";
+import type { Stage } from "../../ir/graph.ts";
+import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
+import type { WebGpuDevice } from "../device.ts";
+import { type StageInputs, sliceRows } from "../inputs.ts";
+import type { WeightSource } from "../weights.ts";
+import { Flights } from "./flights.ts";
+import type { Keeper } from "./handles.ts";
+import { Health, type Watched } from "./health.ts";
+import { placeOf, poisonLoad, poisonUser } from "./inspect.ts";
+import { BYTES, layoutOf, newValues, unpackRows } from "./layout.ts";
+import { type Counters, Memory } from "./memory.ts";
+import { type Part, uploadConstants, uploadParams } from "./params.ts";
+import { createPipelines, type Pipeline } from "./pipelines.ts";
+import { OutputReader, readWords, type WaitFor } from "./readback.ts";
+import { decodeKept, encodeKept, type Identity, type KeptSpec, planHash } from "./serialized.ts";
+import { Slabs } from "./slabs.ts";
+import { bindPart, StageProgram } from "./stage.ts";
+import { KernelTimer } from "./timer.ts";
+import type { KernelTime, LoadOptions, ReadValue, Scores } from "./types.ts";
+import { uploadInputs, uploadKept, uploadSlots } from "./upload.ts";
+
+export interface DeviceProgram {
+  readonly plan: Plan;
+  readonly kernels: readonly KernelText[];
+}
+
+/** What an engine counts, over all devices that it was on. */
+export interface Meters {
+  readonly counters: Counters;
+  readonly stageMs: Partial<Record<Stage, number>>;
+  readonly kernelTimes: Map<string, KernelTime>;
+}
+
+/** The slots of a handle's requests in the slabs. */
+export type Slots = readonly number[];
+
+interface Flight extends Watched {
+  readonly outputs: OutputReader;
+  /** On the device. */
+  submitted: boolean;
+}
+
+const FLIGHTS = 2;
+
+export class LoadedModel implements Keeper<Slots> {
+  readonly #plan: Plan;
+  readonly #weights: WeightSource;
+  readonly #options: LoadOptions;
+  readonly #meters: Meters;
+  readonly #gpu: GPUDevice;
+  readonly #memory: Memory;
+  readonly #slabs: Slabs;
+  readonly #scores: readonly PlanOutput[];
+  readonly #outputValues: readonly PlanValue[];
+  readonly #flights: Flights<Flight>;
+  readonly #health: Health;
+  readonly #programs = new Map<Stage, StageProgram>();
+  readonly #timers = new Map<Stage, KernelTimer>();
+  #identity: Identity | undefined;
+  #params: ReadonlyMap<number, readonly Part[]> = new Map();
+  #whole = new Map<number, GPUBuffer>();
+  #lastSlots: Slots = [];
+
+  private constructor(
+    device: WebGpuDevice,
+    plan: Plan,
+    weights: WeightSource,
+    options: LoadOptions,
+    meters: Meters,
+  ) {
+    this.#plan = plan;
+    this.#weights = weights;
+    this.#options = options;
+    this.#meters = meters;
+    this.#gpu = device.gpu;
+    this.#memory = new Memory(device.gpu, plan.profile.limits, meters.counters);
+    this.#slabs = new Slabs(plan, this.#memory);
+    this.#scores = plan.outputs.filter(isScore);
+    this.#outputValues = this.#scores.map((output) => this.#value(output.value));
+    // Timestamps are read back through one buffer a stage.
+    const flights = Array.from({ length: options.profile === true ? 1 : FLIGHTS }, () => ({
+      outputs: new OutputReader(this.#memory, this.#outputValues),
+      errors: [],
+      submitted: false,
+    }));
+    this.#flights = new Flights<Flight>(flights);
+    const inUse = this.#flights.inUse;
+    this.#health = new Health(device.gpu, device.profile.features.software, () => inUse);
+  }
+
+  /** Throws RMX0803, RMX0805 and what reading weights throws. */
+  static async load(
+    device: WebGpuDevice,
+    { plan, kernels }: DeviceProgram,
+    weights: WeightSource,
+    options: LoadOptions,
+    meters: Meters,
+  ): Promise<LoadedModel> {
+    const begin = performance.now();
+    const model = new LoadedModel(device, plan, weights, options, meters);
+    try {
+      await model.#load(kernels);
+    } catch (error) {
+      model.close("the engine was not loaded");
+      throw error;
+    }
+    meters.stageMs.load = performance.now() - begin;
+    return model;
+  }
+
+  async #load(kernels: readonly KernelText[]): Promise<void> {
+    const { onProgress = () => {} } = this.#options;
+    const { counters } = this.#meters;
+    const pipelines = await createPipelines(this.#gpu, kernels, counters, (done, total) =>
+      onProgress("kernels", done, total),
+    );
+    this.#gpu.pushErrorScope("out-of-memory");
+    this.#params = uploadParams(this.#plan, this.#memory, this.#weights, (done, total) =>
+      onProgress("weights", done, total),
+    );
+    this.#whole = uploadConstants(this.#plan, this.#memory);
+    for (const value of this.#plan.values) {
+      if (value.home.kind !== "load") continue;
+      this.#whole.set(value.id, this.#memory.storage(value.name, value.unit * BYTES));
+    }
+    for (const stage of ["load", "user", "item"] as const)
+      this.#programs.set(stage, this.#program(stage, pipelines));
+    const outOfMemory = await this.#gpu.popErrorScope();
+    if (outOfMemory !== null) {
+      throw new InputError("RMX0805", "the model does not fit the device's memory", {
+        notes: [outOfMemory.message],
+      });
+    }
+    const { name } = this.#plan;
+    const { version = "" } = this.#options;
+    this.#identity = { model: name, plan: await planHash(this.#plan, kernels), version };
+    await this.#fly((flight) => this.#runLoadStage(flight));
+    await this.#fly((flight) => this.#warmUp(flight));
+  }
+
+  get live(): boolean {
+    return this.#health.live;
+  }
+
+  check(): void {
+    this.#health.check();
+  }
+
+  requestsOf(slots: Slots): number {
+    return slots.length;
+  }
+
+  bytesOf(slots: Slots): number {
+    return slots.length * this.#slabs.slotBytes;
+  }
+
+  release(slots: Slots): void {
+    this.#slabs.free(slots);
+  }
+
+  get held(): { readonly buffers: number; readonly bytes: number; readonly requestsKept: number } {
+    return { ...this.#memory.held, requestsKept: this.#slabs.used };
+  }
+
+  /** Frees everything. Calls that are under way, and all later ones, fail with `reason`. */
+  close(reason: string): void {
+    this.#health.close(reason);
+    for (const timer of this.#timers.values()) timer.destroy();
+    this.#timers.clear();
+    this.#memory.freeAll();
+  }
+
+  /** Runs the user stage; the slots are the caller's. */
+  async user(inputs: StageInputs): Promise<Slots> {
+    let begin = 0;
+    const chunks = this.#chunksOf("user", inputs).map(({ chunk, from }) =>
+      this.#fly((flight) => {
+        if (from === 0) begin = performance.now();
+        return this.#keeping(chunk.rows, (slots) => this.#userChunk(flight, chunk, slots));
+      }),
+    );
+    const settled = await Promise.allSettled(chunks);
+    if (inputs.rows > 0) this.#meters.stageMs.user = performance.now() - begin;
+    const slots = settled.flatMap((chunk) => (chunk.status === "fulfilled" ? chunk.value : []));
+    const failed = settled.find((chunk) => chunk.status === "rejected");
+    if (failed === undefined) return slots;
+    this.#slabs.free(slots);
+    throw failed.reason;
+  }
+
+  /** Scores candidate n with the results in slot `slots[n]`. */
+  async score(inputs: StageInputs, slots: Int32Array): Promise<Scores> {
+    const scores = this.#outputValues.map(
+      (value) => new Float32Array(inputs.rows * layoutOf(value).compactUnit),
+    );
+    let begin = 0;
+    const chunks = this.#chunksOf("item", inputs).map(({ chunk, from }) =>
+      this.#fly((flight) => {
+        if (from === 0) begin = performance.now();
+        const part = slots.subarray(from, from + chunk.rows);
+        return this.#itemChunk(flight, chunk, part, scores, from);
+      }),
+    );
+    for (const chunk of await Promise.allSettled(chunks)) if (chunk.status === "rejected") throw chunk.reason;
+    if (inputs.rows > 0) this.#meters.stageMs.item = performance.now() - begin;
+    return new Map(this.#scores.map((output, i) => [output.task, scores[i] ?? new Float32Array()]));
+  }
+
+  /** What the slots hold, as bytes. */
+  serialize(slots: Slots): Promise<Uint8Array> {
+    return this.#fly(async (flight) => {
+      const arrays = await this.#slabs.read(slots, this.#waitOf(flight));
+      return encodeKept(this.#identified, this.#keptSpecs, { requests: slots.length, arrays });
+    });
+  }
+
+  /** Slots that hold what `serialize` read; they are the caller's. Throws RMX0812. */
+  async deserialize(bytes: Uint8Array): Promise<Slots> {
+    const { requests, arrays } = decodeKept(this.#identified, this.#keptSpecs, bytes);
+    return this.#fly(() => this.#keeping(requests, async (slots) => this.#slabs.write(slots, arrays)));
+  }
+
+  /**
+   * A value as the last call left it (of a call cut into chunks, the last chunk). A temporary is what its kernel wrote only
+   * in a plan whose arena slots are not reused.
+   */
+  read(id: number): Promise<ReadValue> {
+    return this.#fly(async (flight) => {
+      const value = this.#value(id);
+      const layout = layoutOf(value);
+      const { pieces, rows } = placeOf(value, {
+        params: this.#params,
+        whole: this.#whole,
+        slabs: this.#slabs,
+        slots: this.#lastSlots,
+        programs: [...this.#programs.values()],
+      });
+      const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
+      const data = newValues(value.element, rows * layout.compactUnit);
+      unpackRows(layout, words, rows, data);
+      const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
+      return { shape, data };
+    });
+  }
+
+  /** Runs `run` in turn; what it does before its first `await` is not interrupted by another call. */
+  #fly<R>(run: (flight: Flight) => Promise<R>): Promise<R> {
+    return this.#flights.run((flight) => {
+      flight.errors.length = 0;
+      flight.submitted = false;
+      this.#health.checkCall(flight);
+      return run(flight);
+    });
+  }
+
+  #waitOf(flight: Flight): WaitFor {
+    return (kind, promise) => this.#health.wait(flight, kind, promise);
+  }
+
+  /** Allocates slots for `fill`, which stay allocated if it succeeds. */
+  async #keeping(requests: number, fill: (slots: Slots) => Promise<void>): Promise<Slots> {
+    if (this.#slabs.reserve(requests)) {
+      for (const program of this.#programs.values()) program.invalidate();
+    }
+    const slots = this.#slabs.allocate(requests);
+    try {
+      await fill(slots);
+      return slots;
+    } catch (error) {
+      this.#slabs.free(slots);
+      throw error;
+    }
+  }
+
+  async #runLoadStage(flight: Flight): Promise<void> {
+    const program = this.#stage("load");
+    if (program.launches.length > 0) {
+      program.prepare(1);
+      if (this.#options.poison === true) poisonLoad(this.#plan, program, this.#whole, this.#memory);
+      await this.#submitAndWait(flight, program);
+    }
+    if (this.#options.inspect !== true) program.release();
+  }
+
+  /** Drivers that compile at the first launch do it here, with nothing to compute. */
+  async #warmUp(flight: Flight): Promise<void> {
+    const encoder = this.#gpu.createCommandEncoder({ label: "warm up" });
+    for (const stage of ["user", "item"] as const) {
+      const program = this.#stage(stage);
+      program.prepare(1);
+      program.prepare(0);
+      program.encode(encoder, { atLeastOnce: true });
+    }
+    this.#submit(flight, encoder);
+    await this.#health.wait(flight, "warm up", this.#gpu.queue.onSubmittedWorkDone());
+  }
+
+  async #userChunk(flight: Flight, inputs: StageInputs, slots: Slots): Promise<void> {
+    const program = this.#stage("user");
+    this.#lastSlots = slots;
+    program.prepare(inputs.rows);
+    if (this.#options.poison === true) poisonUser(program, this.#slabs, slots, this.#memory);
+    uploadInputs(this.#plan, program, inputs, this.#weights, this.#memory);
+    uploadKept(this.#plan, this.#slabs, slots, inputs, this.#memory);
+    uploadSlots(this.#plan, program, Int32Array.from(slots), this.#memory);
+    await this.#submitAndWait(flight, program);
+  }
+
+  async #itemChunk(
+    flight: Flight,
+    inputs: StageInputs,
+    slots: Int32Array,
+    scores: readonly Float32Array[],
+    from: number,
+  ): Promise<void> {
+    const program = this.#stage("item");
+    program.prepare(inputs.rows);
+    if (this.#options.poison === true) program.poison();
+    uploadInputs(this.#plan, program, inputs, this.#weights, this.#memory);
+    uploadSlots(this.#plan, program, slots, this.#memory);
+    const encoder = this.#gpu.createCommandEncoder({ label: "item" });
+    const timer = this.#timer("item", program);
+    program.encode(encoder, { timer });
+    timer?.resolve(encoder);
+    flight.outputs.copy(encoder, (value) => program.buffer(value), inputs.rows, program.capacity);
+    this.#submit(flight, encoder);
+    await flight.outputs.read(inputs.rows, scores, from, this.#waitOf(flight));
+    await timer?.collect((promise) => this.#health.wait(flight, "timestamps", promise));
+  }
+
+  /** The rows in chunks that the stage can take; none for no rows. */
+  #chunksOf(stage: Stage, inputs: StageInputs): { readonly chunk: StageInputs; readonly from: number }[] {
+    const { rows } = inputs;
+    const most = this.#stage(stage).mostRows;
+    if (rows > 0 && rows <= most) return [{ chunk: inputs, from: 0 }];
+    return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
+      const from = i * most;
+      return { chunk: sliceRows(this.#plan.features, inputs, from, Math.min(rows, from + most)), from };
+    });
+  }
+
+  async #submitAndWait(flight: Flight, program: StageProgram): Promise<void> {
+    const encoder = this.#gpu.createCommandEncoder({ label: program.stage });
+    const timer = this.#timer(program.stage, program);
+    program.encode(encoder, { timer });
+    timer?.resolve(encoder);
+    this.#submit(flight, encoder);
+    const done = this.#gpu.queue.onSubmittedWorkDone();
+    await this.#health.wait(flight, `${program.stage} ${program.capacity}`, done);
+    await timer?.collect((promise) => this.#health.wait(flight, "timestamps", promise));
+  }
+
+  #submit(flight: Flight, encoder: GPUCommandEncoder): void {
+    const { counters } = this.#meters;
+    this.#gpu.queue.submit([encoder.finish()]);
+    counters.submits++;
+    for (const other of this.#flights.inUse) {
+      if (other === flight || !other.submitted) continue;
+      counters.overlapped++;
+      break;
+    }
+    flight.submitted = true;
+  }
+
+  #program(stage: Stage, pipelines: ReadonlyMap<string, Pipeline>): StageProgram {
+    const { counters } = this.#meters;
+    return new StageProgram(this.#plan, stage, pipelines, this.#memory, counters, (value, range) => {
+      const parts = this.#params.get(value.id);
+      if (parts !== undefined) return bindPart(value, parts, range);
+      const buffer = this.#slabs.buffer(value.id) ?? this.#whole.get(value.id);
+      return buffer === undefined ? undefined : { buffer };
+    });
+  }
+
+  #stage(stage: Stage): StageProgram {
+    const program = this.#programs.get(stage);
+    if (program === undefined) throw new Error(`internal: the ${stage} stage is not loaded`);
+    return program;
+  }
+
+  get #identified(): Identity {
+    if (this.#identity === undefined) throw new Error("internal: the model is not loaded");
+    return this.#identity;
+  }
+
+  get #keptSpecs(): KeptSpec[] {
+    return this.#slabs.values.map((value) => ({
+      name: value.name,
+      element: value.element === "f32" ? "f32" : "i32",
+      shape: layoutOf(value).inner,
+    }));
+  }
+
+  #timer(stage: Stage, program: StageProgram): KernelTimer | undefined {
+    if (this.#options.profile !== true || !this.#gpu.features.has("timestamp-query")) return undefined;
+    let timer = this.#timers.get(stage);
+    if (timer === undefined) {
+      const names = program.launches.map(({ kernel }) => kernel.name);
+      timer = new KernelTimer(this.#memory, stage, names, this.#meters.kernelTimes);
+      this.#timers.set(stage, timer);
+    }
+    return timer;
+  }
+
+  #value(id: number): PlanValue {
+    const value = this.#plan.values[id];
+    if (value === undefined) throw new Error(`internal: the plan has no value ${id}`);
+    return value;
+  }
+}

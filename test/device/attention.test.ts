@@ -1,0 +1,77 @@
+/** Score products on the WebGPU device against the f64 reference: awkward sizes, every mask, both ways of sharing weights. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileFor } from "../../src/compile.ts";
+import type { Profile } from "../../src/ir/profile.ts";
+import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
+import { drawnWeights } from "../../src/runtime/drawn.ts";
+import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { verify } from "../../src/runtime/verify.ts";
+import { type AttentionForm, attention } from "../support/attention.ts";
+
+let device: WebGpuDevice;
+
+beforeAll(async () => {
+  const opened = await openDevice("webgpu");
+  if (opened.kind !== "webgpu") throw new Error("no WebGPU device");
+  device = opened;
+}, 60_000);
+
+afterAll(() => device?.destroy());
+
+/** The device as one of which nothing is known about subgroups: weights go through workgroup memory. */
+function withoutSubgroups({ subgroup: _, ...profile }: Profile): Profile {
+  return profile;
+}
+
+const BASE: AttentionForm = { queries: "item", keys: "user", H: 2, I: 9, J: 19, K: 12, E: 12, fn: "softmax" };
+
+const FORMS: readonly [string, Partial<AttentionForm>][] = [
+  ["one query of the user's keys", { I: 1 }],
+  ["one query without an axis, no heads", { I: 0, H: 0 }],
+  ["one key more than a block", { J: 33, I: 3 }],
+  ["prime lengths", { I: 13, J: 37, H: 3, K: 7, E: 11 }],
+  ["values of width 1", { E: 1 }],
+  ["values of width 3, keys of width 5", { E: 3, K: 5 }],
+  ["values of width 40", { E: 40 }],
+  ["values of width 300", { E: 300, H: 0, I: 3 }],
+  ["keys of both", { keys: "both", masks: ["length"] }],
+  ["keys of the item", { keys: "item", epilogue: true }],
+  ["the user alone", { queries: "user", masks: ["causal", "length"] }],
+  ["lengths, some of them 0", { masks: ["length"] }],
+  ["causal", { masks: ["causal"], I: 19 }],
+  ["a window", { masks: ["window", "causal"], I: 19 }],
+  ["a prefix", { masks: ["prefix"], I: 19 }],
+  ["classes", { masks: ["class"] }],
+  ["a row that sees nothing", { masks: ["nothing"] }],
+  ["a bias, a factor and a residual", { bias: true, gain: true, epilogue: true }],
+  ["all of it", { masks: ["causal", "length", "class"], bias: true, gain: true, epilogue: true, I: 19 }],
+  ["silu", { fn: "silu" }],
+  ["silu, masked", { fn: "silu", masks: ["causal", "length"], bias: true, epilogue: true, I: 19 }],
+];
+
+describe.each(["subgroup", "shared"])("through %s memory", (through) => {
+  it.each(FORMS)("%s", { timeout: 120_000 }, async (_, parts) => {
+    const graph = attention({ ...BASE, ...parts });
+    const profile = through === "subgroup" ? device.profile : withoutSubgroups(device.profile);
+    const variant = compileFor(graph, profile, { reuseArena: false });
+    const kernels = Object.values(variant.plan.kernels).flat();
+    expect(kernels.some((k) => k.lowering.kind === "score")).toBe(true);
+    const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
+    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    try {
+      for (const [candidates, requests] of [
+        [0, 1],
+        [1, 1],
+        [11, 3],
+      ] as const) {
+        const inputs = drawnInputs(variant.graph.features, { requests, candidates, seed: candidates });
+        const result = await verify({ ...variant, engine, inputs, weights });
+        for (const { name, what, error } of [...result.kernels, ...result.tasks])
+          expect(error, `${name}: ${what}, ${candidates} of ${requests}`).toBeLessThanOrEqual(3e-5);
+      }
+    } finally {
+      engine.destroy();
+    }
+  });
+});

@@ -88,7 +88,7 @@ export function explainStages(
 ): StageReport {
   const finder = new TieFinder(graph);
   const ties: Tie[] = [];
-  const numbers = new Map<Tie, number>();
+  const numbers = new Map<number, number>();
   const parts = [...placements(graph, options)]
     .sort((a, b) => a.node - b.node)
     .map((placement): StagePart => {
@@ -104,10 +104,10 @@ export function explainStages(
       };
       if (placement.program !== "item") return common;
       if (boxesWithin(node.stage, 3, placement.box).length === 0) return { ...common, uncut: true };
-      const tie = finder.first(node, placement.box);
-      if (!tie) return common;
-      const number = numbers.get(tie) ?? ties.push(tie) - 1;
-      numbers.set(tie, number);
+      const join = finder.first(node, placement);
+      if (!join) return common;
+      const number = numbers.get(join.id) ?? ties.push(join.tie) - 1;
+      numbers.set(join.id, number);
       return { ...common, tie: number };
     });
   return { parts, ties, kept: keptOf(plan) };
@@ -121,8 +121,8 @@ function keptOf(plan: Plan): KeptValue[] {
   });
 }
 
-/** A join, and how early it is. */
 interface Join {
+  /** The node; of two the smaller one is the first in the model's order. */
   readonly id: number;
   readonly tie: Tie;
 }
@@ -137,20 +137,19 @@ class TieFinder {
     this.graph = graph;
   }
 
-  /** The first join that `box` of the node's value depends on. */
-  first(node: Node, box: Box): Tie | undefined {
-    return this.join(node, box)?.tie;
+  /** The first join that the part depends on. */
+  first(node: Node, { box, summed }: Pick<Placement, "box" | "summed">): Join | undefined {
+    return this.search(node, box, this.readsOf(node, box, summed));
   }
 
   private join(node: Node, box: Box): Join | undefined {
     const key = `${node.id}:${boxKey(box)}`;
-    if (!this.found.has(key)) this.found.set(key, this.search(node, box));
+    if (!this.found.has(key)) this.found.set(key, this.search(node, box, this.readsOf(node, box)));
     return this.found.get(key);
   }
 
-  private search(node: Node, box: Box): Join | undefined {
+  private search(node: Node, box: Box, reads: readonly Read[]): Join | undefined {
     let earliest: Join | undefined;
-    const reads = this.readsOf(node, box);
     for (const { operand, late } of reads) {
       const from = this.graph.nodes[operand.id];
       for (const piece of late) {
@@ -168,7 +167,8 @@ class TieFinder {
   private own(node: Node, box: Box, reads: readonly Read[]): Join | undefined {
     if (!joins(node.op)) return undefined;
     const user = reads.find((r) => r.early.length > 0);
-    const item = reads.find((r) => r.late.length > 0);
+    // Where one operand holds both, its partner is named if that is the candidate's too.
+    const item = reads.findLast((r) => r.late.length > 0);
     if (!user || !item) return undefined;
     const side = ({ operand }: Read, [first]: readonly Box[]): TiedRead => {
       const { path, type } = this.graph.nodes[operand.id];
@@ -188,13 +188,13 @@ class TieFinder {
   }
 
   /** What `box` of the node reads of the request and of the candidate. */
-  private readsOf(node: Node, box: Box): Read[] {
+  private readsOf(node: Node, box: Box, summed?: Placement["summed"]): Read[] {
     const shapes = node.inputs.map((o) => seenShape(o, this.graph.nodes));
     return neededOperands(node, box, shapes).map((k) => {
       const operand = node.inputs[k];
       const { stage } = this.graph.nodes[operand.id];
       const table = operand.map ? viewStage(stage, operand.map) : stage;
-      const seen = operandBox(node, box, k, shapes);
+      const seen = operandRun(node, box, k, shapes, summed);
       return { operand, early: boxesWithin(table, 2, seen), late: boxesWithin(table, 3, seen) };
     });
   }
@@ -230,15 +230,28 @@ function boxesWithin(table: StageTable, level: StageLevel, box: Box): Box[] {
     .filter((b) => !isEmpty(b));
 }
 
+/** The part of operand k, as the op sees it, that `box` of the result needs: all of a contracted axis, or a run of it. */
+function operandRun(
+  node: Node,
+  box: Box,
+  k: number,
+  shapes: readonly (readonly number[])[],
+  summed: Placement["summed"],
+): Box {
+  const seen = operandBox(node, box, k, shapes);
+  if (!summed || node.op.kind !== "einsum") return seen;
+  const labels = node.op.operands[k];
+  return {
+    from: seen.from.map((f, i) => (labels[i] === summed.label ? summed.from : f)),
+    to: seen.to.map((t, i) => (labels[i] === summed.label ? summed.to : t)),
+  };
+}
+
 /** FLOPs of the part for one row of its program's batch axis. */
 function flopsOf(graph: Graph, node: Node, { box, summed }: Placement): number {
   const shapes = node.inputs.map((o) => seenShape(o, graph.nodes));
   const inputs = node.inputs.map((o, k) => {
-    const seen = operandBox(node, box, k, shapes);
-    const labels = node.op.kind === "einsum" ? node.op.operands[k] : [];
-    const shape = sizesOf(seen).map((size, i) =>
-      summed && labels[i] === summed.label ? summed.to - summed.from : size,
-    );
+    const shape = sizesOf(operandRun(node, box, k, shapes, summed));
     return { shape, dtype: graph.nodes[o.id].type.dtype };
   });
   const type = { shape: sizesOf(box), dtype: node.type.dtype };

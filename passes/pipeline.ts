@@ -2,7 +2,7 @@
  * @file The pipeline: which passes run, in which order. No other file knows the order.
  *
  *     simplify · demand · fold-layout · contract · simplify · split-stages · sparsify-experts · spell-top-k ·
- *     assign-layout · fuse · schedule · plan-memory
+ *     slice-parameters · assign-layout · fuse · schedule · plan-memory
  */
 import type { Graph } from "../src/ir/graph.ts";
 import type { Plan } from "../src/ir/plan.ts";
@@ -16,6 +16,7 @@ import type { GraphPass } from "./pass.ts";
 import { planMemory } from "./plan-memory.ts";
 import { schedule } from "./schedule.ts";
 import { simplify } from "./simplify.ts";
+import { sliceParameters } from "./slice-parameters.ts";
 import { sparsifyExperts } from "./sparsify-experts.ts";
 import { spellTopK } from "./spell-top-k.ts";
 import { splitStages } from "./split-stages.ts";
@@ -29,6 +30,7 @@ const graphPasses: readonly GraphPass[] = [
   splitStages,
   sparsifyExperts,
   spellTopK,
+  sliceParameters,
   assignLayout,
 ];
 const planPasses = [schedule, planMemory];

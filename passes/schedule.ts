@@ -8,11 +8,12 @@
  */
 
 import { InputError } from "../src/ir/error.ts";
-import type { AxisExtent, Expr } from "../src/ir/expr.ts";
+import type { Expr } from "../src/ir/expr.ts";
 import type { Plan, PlanValue } from "../src/ir/plan.ts";
 import type { Profile } from "../src/ir/profile.ts";
 import {
   expressionsOf,
+  GROUP,
   type GridAxis,
   type Lowering,
   type RowLaunch,
@@ -51,7 +52,8 @@ function scheduleKernel(kernel: TileKernel, plan: Plan, profile: Profile): TileK
   const shared = kernel.body.some((s) => s.kind === "store" && s.over.length > 0);
   const along = kernel.body.filter((s) => s.kind === "reduce" || s.kind === "moments");
   // A sum over experts reads rows whose columns are the grid's last axis: they are what a workgroup shares.
-  const combines = kernel.buffers.some(({ value }) => plan.values[value].home.kind === "list") && !kernel.indirect;
+  const combines =
+    kernel.buffers.some(({ value }) => plan.values[value].home.kind === "list") && !kernel.indirect;
   const innermost = !combines && along.some((s) => sharesInnermost(s, kernel, plan.values));
   return shared || innermost ? scheduleRow(kernel, profile) : scheduleElement(kernel, profile);
 }
@@ -84,7 +86,7 @@ function scheduleDot(
 
 /** Accumulators (a vec4 each) that a lane of a score product keeps, and column groups that it owns, at most. */
 const MOST_ACCUMULATORS = 16;
-const MOST_GROUPS = 8;
+const MOST_GROUPS = 4;
 
 /** Rows share the keys and values that a workgroup reads; wide values leave fewer of them. */
 function scheduleScore(kernel: TileKernel, score: ScoreStmt, plan: Plan, profile: Profile): TileKernel {
@@ -117,7 +119,8 @@ function countLaunches(kernels: readonly TileKernel[]): TileKernel[] {
     const users = kernels.filter((k) => k.indirect?.value === list.launches);
     const products = users.flatMap((k) => k.grid.filter((a) => a.rows?.group));
     const tile = products[0]?.tile ?? 1;
-    if (products.some((a) => a.tile !== tile)) throw new Error("internal: products over one list differ in their tiles");
+    if (products.some((a) => a.tile !== tile))
+      throw new Error("internal: products over one list differ in their tiles");
     const launches: RowLaunch[] = [];
     for (const user of users) launches[user.indirect?.index ?? 0] = launchOf(user);
     return { ...kernel, lists: { ...kernel.lists, list: { ...list, tile }, launches } };
@@ -228,11 +231,11 @@ function sliceParameters(kernel: TileKernel, values: readonly PlanValue[], profi
         v.unit * 4 > limit,
     );
   if (large.length === 0) return kernel;
-  const leading = large.map((v) => leadingAxis(kernel, v));
+  const byGroup = sliceGroups(kernel, large, profile);
+  if (byGroup) return { ...kernel, slicing: byGroup };
+  const leading = large.map((v) => leadingAxes(kernel, v)[0]);
   const [first] = leading;
-  // A product over active rows is sliced along its groups, of which a launch takes some.
-  const groups = kernel.grid.flatMap((a) => a.rows?.group ?? []).map((g) => ({ ...g, tile: 1 }));
-  const axis = [...kernel.grid, ...groups].find((a) => a.name === first);
+  const axis = kernel.grid.find((a) => a.name === first);
   if (!axis || typeof axis.extent !== "number" || axis.tile !== 1 || leading.some((n) => n !== first)) {
     throw new InputError(
       "RMX0810",
@@ -244,17 +247,44 @@ function sliceParameters(kernel: TileKernel, values: readonly PlanValue[], profi
       },
     );
   }
-  const extent: AxisExtent = axis.extent;
-  const most = Math.min(...large.map((v) => sliceRows(v, profile)));
-  const ranges: { from: number; to: number }[] = [];
-  for (let from = 0; from < extent; from += most) ranges.push({ from, to: Math.min(extent, from + most) });
-  const slicing: Slicing = { axis: axis.name, values: large.map((v) => v.id), ranges };
-  return { ...kernel, slicing };
+  return { ...kernel, slicing: slicingOf(axis.name, 1, axis.extent, large, profile) };
 }
 
-/** Elements of the leading axis that one binding holds, such that every slice starts at an aligned offset. */
-function sliceRows(value: PlanValue, profile: Profile): number {
-  const bytes = value.strides[0] * 4;
+/** A product over active rows is sliced along its groups, of which a launch takes some. */
+function sliceGroups(kernel: TileKernel, large: readonly PlanValue[], profile: Profile): Slicing | undefined {
+  const groups = kernel.grid.flatMap((a) => a.rows?.group ?? []);
+  if (groups.length === 0) return undefined;
+  const led = (v: PlanValue, depth: number): boolean => {
+    const axes = leadingAxes(kernel, v);
+    const inner = v.strides.slice(depth - 1);
+    const dense = v.strides
+      .slice(0, depth - 1)
+      .every((s, a) => s === (v.shape[a + 1] as number) * v.strides[a + 1]);
+    return (
+      groups.slice(0, depth).every((g, a) => axes[a] === g.name) && dense && inner.every((s) => s <= inner[0])
+    );
+  };
+  if (!large.every((v) => led(v, groups.length))) return undefined;
+  const count = groups.reduce((n, g) => n * g.extent, 1);
+  return slicingOf(GROUP, groups.length, count, large, profile);
+}
+
+function slicingOf(
+  axis: string,
+  depth: number,
+  extent: number,
+  large: readonly PlanValue[],
+  profile: Profile,
+): Slicing {
+  const most = Math.min(...large.map((v) => sliceRows(v, v.strides[depth - 1], profile)));
+  const ranges: { from: number; to: number }[] = [];
+  for (let from = 0; from < extent; from += most) ranges.push({ from, to: Math.min(extent, from + most) });
+  return { axis, depth, values: large.map((v) => v.id), ranges };
+}
+
+/** Rows of `stride` elements that one binding holds, such that every slice starts at an aligned offset. */
+function sliceRows(value: PlanValue, stride: number, profile: Profile): number {
+  const bytes = stride * 4;
   const most = Math.floor(profile.limits.storageBinding / bytes);
   const align = profile.limits.offsetAlignment;
   let multiple = 1;
@@ -273,16 +303,17 @@ function sliceRows(value: PlanValue, profile: Profile): number {
   return rows;
 }
 
-/** The grid axis that is the leading index of every load of `value`. */
-function leadingAxis(kernel: TileKernel, value: PlanValue): string | undefined {
-  let name: string | undefined;
-  let same = value.strides.every((s) => s <= value.strides[0]);
+/** The axes that are the indices of every load of `value`, from the leading one as far as they are axes. */
+function leadingAxes(kernel: TileKernel, value: PlanValue): readonly string[] {
+  let names: readonly string[] | undefined;
   const visit = (e: Expr): void => {
     if (e.kind === "load") {
       if (e.source === value.id) {
-        const [lead] = e.index;
-        if (lead?.kind !== "axis" || (name !== undefined && name !== lead.name)) same = false;
-        else name = lead.name;
+        const own = e.index.map((i) => (i.kind === "axis" ? i.name : ""));
+        names = own.slice(
+          0,
+          own.findIndex((n, a) => n === "" || (names !== undefined && n !== names[a])) >>> 0,
+        );
       }
       for (const i of e.index) visit(i);
     } else if (e.kind === "apply") for (const a of e.args) visit(a);
@@ -290,5 +321,5 @@ function leadingAxis(kernel: TileKernel, value: PlanValue): string | undefined {
   for (const s of kernel.body) {
     for (const e of s.kind === "store" ? [s.value] : expressionsOf(s)) visit(e);
   }
-  return same ? name : undefined;
+  return value.strides.every((s) => s <= value.strides[0]) ? (names ?? []) : [];
 }

@@ -33,7 +33,10 @@ export const spellTopK = definePass<Graph, Graph>({
       const key = `${op.axis} of ${printOperand(x)} for ${node.program}`;
       const ranks = known.get(key) ?? ranksOf(node, op.axis, x, out);
       known.set(key, ranks);
-      out.replace(node.id, op.kind === "top_k_mask" ? mask(node, op, ranks, out) : index(node, op, ranks, out));
+      out.replace(
+        node.id,
+        op.kind === "top_k_mask" ? mask(node, op, ranks, out) : index(node, op, ranks, out),
+      );
     }
     return out.finish();
   },
@@ -66,7 +69,8 @@ function ranksOf(node: Node, along: number, x: Operand, out: Rewriter): Ranks {
   const square = [...shape, size];
   const self = identityMap(square).index.slice(0, rank);
   const other = self.map((e, a) => (a === along ? axis(`i${rank}`, size) : e));
-  const view = (operand: Operand, at: IndexMap["index"]): Operand => mapped(operand, { out: square, index: at });
+  const view = (operand: Operand, at: IndexMap["index"]): Operand =>
+    mapped(operand, { out: square, index: at });
   const pw = (fn: Fn, ...inputs: Operand[]): Operand => out.add({ kind: "pointwise", fn }, inputs, about);
   const iota = out.add({ kind: "iota" }, [], fixed, { shape: [size], dtype: "i32" });
   const [xi, xj] = [view(x, self), view(x, other)];
@@ -88,7 +92,8 @@ function index(node: Node, op: TopK, { ranks, iota }: Ranks, out: Rewriter): Ope
   const { shape } = out.typeOf(ranks);
   const rank = shape.length;
   const places = [...shape, op.k];
-  const view = (operand: Operand, at: IndexMap["index"]): Operand => mapped(operand, { out: places, index: at });
+  const view = (operand: Operand, at: IndexMap["index"]): Operand =>
+    mapped(operand, { out: places, index: at });
   const pw = (fn: Fn, ...inputs: Operand[]): Operand => out.add({ kind: "pointwise", fn }, inputs, about);
   const r = out.add({ kind: "iota" }, [], fixed, { shape: [op.k], dtype: "i32" });
   const at = pw(

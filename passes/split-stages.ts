@@ -232,7 +232,9 @@ class Splitter {
       if (pieces) return pieces;
     }
     const needed = neededOperands(node, box, shapes);
-    const reads = needed.map((k) => this.read(node.inputs[k], operandBox(node, box, k, shapes)));
+    // A softmax whose box is no whole row leaves out what is hidden in all of its rows (`cutHidden`).
+    const boxOf = (k: number): Box => (node.op.kind === "softmax" ? box : operandBox(node, box, k, shapes));
+    const reads = needed.map((k) => this.read(node.inputs[k], boxOf(k)));
     if (node.op.kind === "concat" && reads.length === 1 && !reads[0].map) return { ...reads[0].part, box };
     const program = latest([PROGRAMS[level], ...reads.map((r) => r.part.program)]);
     const id = this.make(node.op, reads, program, node, sizesOf(box));
@@ -434,6 +436,7 @@ class Splitter {
     let cut = this.cuts.get(node.id);
     if (!cut) {
       cut = this.cutBox(node, fullBox(this.shapeOf(node.id)), cuttableAxes(node.op, node.type.shape.length));
+      if (node.op.kind === "softmax") cut = this.cutHidden(node, cut, node.op.axis);
       this.cuts.set(node.id, cut);
     }
     return cut;
@@ -454,6 +457,23 @@ class Splitter {
     if (!best) return this.masked.has(node.id) ? this.cutCorner(node, box, cuttable) : { kind: "whole", box };
     const { axis: along, groups } = best;
     const parts = groups.map((g) => this.cutBox(node, ranged(box, along, g.from, g.to), cuttable));
+    return { kind: "along", axis: along, box, parts };
+  }
+
+  /** Cuts off both ends of a softmax's rows what is hidden in all of them: user queries do not wait for an item's key. */
+  private cutHidden(node: Node, cut: Cut, along: number): Cut {
+    if (cut.kind === "along") {
+      return { ...cut, parts: cut.parts.map((part) => this.cutHidden(node, part, along)) };
+    }
+    const { box } = cut;
+    const seen = this.groupsAlong(node.stage, box, along).filter((g) => g.level > 0);
+    const [from, to] = [seen[0]?.from, seen.at(-1)?.to];
+    if (from === undefined || to === undefined || (from === box.from[along] && to === box.to[along]))
+      return cut;
+    const ends = [...new Set([box.from[along], from, to, box.to[along]])];
+    const parts = ends
+      .slice(1)
+      .map((end, i): Cut => ({ kind: "whole", box: ranged(box, along, ends[i], end) }));
     return { kind: "along", axis: along, box, parts };
   }
 

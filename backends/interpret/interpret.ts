@@ -6,7 +6,16 @@ import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { Stage } from "../../src/ir/graph.ts";
 import type { Plan, PlanValue } from "../../src/ir/plan.ts";
 import { compileExpr, type ExprEnv } from "../../src/ir/scalar.ts";
-import type { GridAxis, ListStep, RowAxis, ScoreStmt, Slicing, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import {
+  GROUP,
+  type GridAxis,
+  type ListStep,
+  type RowAxis,
+  type ScoreStmt,
+  type Slicing,
+  type TileKernel,
+  type TileStmt,
+} from "../../src/ir/tile.ts";
 
 /** What a call brings: logical row-major arrays by plan value name kind. */
 export interface InterpretInput {
@@ -56,8 +65,12 @@ class Interpreter {
   private initial(v: PlanValue): Float64Array {
     const { home } = v;
     switch (home.kind) {
-      case "param":
-        return Float64Array.from(this.input.param(home.path));
+      case "param": {
+        const whole = this.input.param(home.path);
+        if (!home.rows) return Float64Array.from(whole);
+        const unit = this.shape(v).reduce((p, s) => p * s, 1) / (home.rows.to - home.rows.from);
+        return Float64Array.from(whole).slice(home.rows.from * unit, home.rows.to * unit);
+      }
       case "constant":
         return Float64Array.from(home.values);
       case "input":
@@ -134,10 +147,11 @@ class Interpreter {
     }
     for (let tile = 1; tile <= table[1]; tile++) {
       let [rest, from, to] = table.subarray(4 * tile);
-      let inside = true;
+      const chosen = (n: number): boolean => n >= range.from && n < range.to;
+      let inside = slicing?.axis !== GROUP || chosen(rest);
       for (const { name, extent } of group.toReversed()) {
         point.set(name, rest % extent);
-        if (slicing?.axis === name) inside = rest % extent >= range.from && rest % extent < range.to;
+        if (slicing?.axis === name) inside = chosen(rest % extent);
         rest = Math.floor(rest / extent);
       }
       for (; inside && from < to; from++) {

@@ -51,9 +51,12 @@ interface Entry {
 export class Bindings {
   private readonly entries = new Map<number, Entry>();
   private readonly sliced: ReadonlySet<number>;
+  /** Leading axes of sliced values that the slices count through. */
+  private readonly depth: number;
 
   constructor(kernel: TileKernel, values: readonly PlanValue[]) {
     this.sliced = new Set(kernel.slicing?.values ?? []);
+    this.depth = kernel.slicing?.depth ?? 1;
     const names = new Set<string>();
     const written = new Set(kernel.buffers.filter((b) => b.access === "write").map((b) => b.value));
     for (const buffer of kernel.buffers) {
@@ -73,7 +76,9 @@ export class Bindings {
         name,
         // A pass may not use one buffer both read-only and writable, and these share a buffer with others of the kernel.
         access: pooled || written.has(buffer.value) ? "read_write" : "read",
-        groups: value.unit % 4 === 0 && (!this.sliced.has(buffer.value) || (value.strides[0] ?? 0) % 4 === 0),
+        groups:
+          value.unit % 4 === 0 &&
+          (!this.sliced.has(buffer.value) || (value.strides[this.depth - 1] ?? 0) % 4 === 0),
         used: false,
       });
     }
@@ -101,10 +106,9 @@ export class Bindings {
     }
     let offset: Expr = int(0);
     index.forEach((part, j) => {
-      const stride = value.strides[j] ?? 0;
-      const at =
-        j === 0 && this.sliced.has(source) ? sub(part, axis(SLICE_FROM, { of: "N", times: 1 })) : part;
-      offset = add(offset, mul(at, int(stride)));
+      const starts = j === this.depth - 1 && this.sliced.has(source);
+      const at = starts ? sub(part, axis(SLICE_FROM, { of: "N", times: 1 })) : part;
+      offset = add(offset, mul(at, int(value.strides[j] ?? 0)));
     });
     return simplify(offset);
   }

@@ -10,7 +10,7 @@
 import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import { addI, BOOL, builtin, call, divI, I32, i32, lessThan, mulI, remI } from "../../src/ir/thread.ts";
-import type { GridAxis, RowAxis, TileKernel } from "../../src/ir/tile.ts";
+import { GROUP, type GridAxis, type RowAxis, type TileKernel } from "../../src/ir/tile.ts";
 import { type Bindings, SLICE_FROM } from "./access.ts";
 import type { Builder } from "./builder.ts";
 
@@ -88,10 +88,7 @@ function openRows(builder: Builder, bindings: Bindings, axis: GridAxis, rows: Ro
     const tiles = builder.let(`${axis.name}_tiles`, tableWord(bindings, rows.tiles, i32(1)));
     return { ...opened, end: tiles, tiles };
   }
-  const end = builder.let(
-    `${axis.name}_end`,
-    mulI(tableWord(bindings, rows.tiles, i32(0)), i32(rows.times)),
-  );
+  const end = builder.let(`${axis.name}_end`, mulI(tableWord(bindings, rows.tiles, i32(0)), i32(rows.times)));
   const tiles =
     axis.tile === 1
       ? end
@@ -112,14 +109,17 @@ function tileOfList(
   const word = (hint: string, at: number): ThreadExpr =>
     builder.let(hint, tableWord(bindings, tiles, addI(record, i32(at))));
   let rest = word("tile_group", 0);
+  const within = (digit: ThreadExpr): void => {
+    const before = lessThan(digit, builtin("call.from"));
+    leaveIf(builder, call("or", BOOL, before, call("ge", BOOL, digit, builtin("call.to"))));
+  };
+  if (slicing?.axis === GROUP) within(rest);
   group.toReversed().forEach(({ name, extent }, i) => {
     const outermost = i === group.length - 1;
     const digit = builder.let(name, outermost ? rest : remI(rest, i32(extent)));
     if (!outermost) rest = divI(rest, i32(extent));
     builder.bindAxis(name, digit);
-    if (slicing?.axis !== name) return;
-    const before = lessThan(digit, builtin("call.from"));
-    leaveIf(builder, call("or", BOOL, before, call("ge", BOOL, digit, builtin("call.to"))));
+    if (slicing?.axis === name) within(digit);
   });
   return { axis, origin: word(`${axis.name}0`, 1), end: word(`${axis.name}_end`, 2), exact, aligned };
 }

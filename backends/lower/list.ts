@@ -10,18 +10,7 @@
  */
 import type { Profile } from "../../src/ir/profile.ts";
 import type { SharedArray, ThreadExpr } from "../../src/ir/thread.ts";
-import {
-  addI,
-  BOOL,
-  builtin,
-  call,
-  divI,
-  I32,
-  i32,
-  lessThan,
-  minI,
-  mulI,
-} from "../../src/ir/thread.ts";
+import { addI, BOOL, builtin, call, divI, I32, i32, lessThan, minI, mulI } from "../../src/ir/thread.ts";
 import type { ListStep, RowLaunch, TileKernel } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import type { Builder } from "./builder.ts";

@@ -54,7 +54,7 @@ const ZERO = constant(0, F32);
 
 /** Where an expression stands: the names that m, n and j have there. */
 interface Place {
-  readonly row?: number | "leader";
+  readonly row?: number | "leader" | "own";
   readonly group?: number;
   readonly j?: string;
 }
@@ -136,6 +136,7 @@ class ScoreProduct {
 
   lower(): void {
     for (const r of this.rows) this.bindRow(r);
+    if (this.l.combine === "subgroup" && this.l.rows > 1) this.bindOwnRow();
     for (const g of this.groups) this.bindColumns(g);
     for (const statement of this.kernel.body) {
       if (statement.kind === "score") this.multiply();
@@ -228,32 +229,43 @@ class ScoreProduct {
 
   /** Σ_k a · b for every row and this lane's j. */
   private scores(): ThreadExpr[] {
-    const { builder, expressions, k, s } = this;
+    const { builder, k, s } = this;
+    const sums = this.rows.map((r) => builder.var(`${s.score}_${r}`, F32));
     const whole = Math.floor(k.extent / 4);
-    const b = (at: Expr, width: 1 | 4): ThreadExpr => {
-      const value = this.at(s.b, { row: "leader", j: this.ownJ }, new Map([[k.name, at]]));
-      return builder.let("b", spread(expressions.as(value, "f32"), width));
-    };
-    const a = (r: number, at: Expr, width: 1 | 4): ThreadExpr =>
-      spread(expressions.as(this.at(s.a, { row: r }, new Map([[k.name, at]])), "f32"), width);
-    const sums = this.rows.map((r) => builder.var(`s4_${r}`, F32X4));
     if (whole > 0) {
       const hint = `${k.name}4`;
       builder.for(hint, i32(0), runtimeBound(builder, `${hint}_end`, whole), i32(1), (index) => {
         builder.bindAxis(groupAxis(k.name), index);
-        const four = quadruple(k.extent, groupAxis(k.name));
-        const keys = b(four, 4);
-        sums.forEach((sum, r) => {
-          builder.accumulate(sum, call("mul", F32X4, a(r, four, 4), keys));
-        });
+        this.multiplyAdd(sums, quadruple(k.extent, groupAxis(k.name)), 4);
       });
     }
-    let totals = sums.map((sum): ThreadExpr => call("sum4", F32, sum));
-    for (let rest = 4 * whole; rest < k.extent; rest++) {
-      const key = b(int(rest), 1);
-      totals = totals.map((total, r) => call("add", F32, total, call("mul", F32, a(r, int(rest), 1), key)));
+    for (let rest = 4 * whole; rest < k.extent; rest++) this.multiplyAdd(sums, int(rest), 1);
+    return sums;
+  }
+
+  /**
+   * The terms of one k, or of four, at once. Lane r of a subgroup loads row r of `a` and hands it round, as in the `subgroup`
+   * lowering; with a single row, or without subgroups, every lane loads the rows, which are the same for all.
+   */
+  private multiplyAdd(sums: readonly Var[], at: Expr, width: 1 | 4): void {
+    const { builder, expressions, k, s, l } = this;
+    const read = (e: Expr, place: Place): ThreadExpr =>
+      spread(expressions.as(this.at(e, place, new Map([[k.name, at]])), "f32"), width);
+    const key = builder.let("b", read(s.b, { row: "leader", j: this.ownJ }));
+    if (l.combine === "subgroup" && l.rows > 1) {
+      const own = builder.let("a", read(s.a, { row: "own" }));
+      for (let c = 0; c < width; c++) {
+        sums.forEach((sum, r) => {
+          const handed = call("subgroup_broadcast", F32, component(own, c), i32(r));
+          builder.accumulate(sum, call("mul", F32, handed, component(key, c)));
+        });
+      }
+      return;
     }
-    return totals.map((total, r) => builder.let(`${s.score}_${r}`, total));
+    sums.forEach((sum, r) => {
+      const product = call("mul", width === 4 ? F32X4 : F32, read(s.a, { row: r }), key);
+      builder.accumulate(sum, width === 4 ? call("sum4", F32, product) : product);
+    });
   }
 
   /** The weights of a block to the lanes that own columns, lane by lane. */
@@ -500,7 +512,7 @@ class ScoreProduct {
     return `${this.s.j}@own`;
   }
 
-  private rowAxis(row: number | "leader"): string {
+  private rowAxis(row: number | "leader" | "own"): string {
     return `${this.s.m}@${row}`;
   }
 
@@ -518,6 +530,16 @@ class ScoreProduct {
     const index = addI(m.origin, i32(r));
     const near = m.exact || r === 0 ? index : minI(index, addI(m.end, i32(-1)));
     builder.bindAxis(this.rowAxis(r), builder.let(`${m.axis.name}_${r}`, near));
+  }
+
+  /** The row that this lane loads and hands round; lanes beyond the rows repeat the last. */
+  private bindOwnRow(): void {
+    const { builder, m, l } = this;
+    if (l.rows > l.lanes) throw new Error(`internal: ${l.rows} rows for ${l.lanes} lanes`);
+    const thread = builtin("thread");
+    const index = addI(m.origin, l.rows === l.lanes ? thread : minI(thread, i32(l.rows - 1)));
+    const near = m.exact ? index : minI(index, addI(m.end, i32(-1)));
+    builder.bindAxis(this.rowAxis("own"), builder.let(`${m.axis.name}_own`, near));
   }
 
   private bindColumns(group: number): void {

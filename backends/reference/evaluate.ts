@@ -12,7 +12,7 @@
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
 import { type EvaluateContext, IndexRangeError } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
-import { bindMap, bindShape, stridedView, type Tensor, viewTensor } from "../../src/ir/ops/tensor.ts";
+import { bindMap, bindShape, numel, stridedView, type Tensor, viewTensor } from "../../src/ir/ops/tensor.ts";
 import { Batch, type Level, levelsOf } from "./batch.ts";
 import { EvaluationError } from "./error.ts";
 import { lookupRows, type Table, tableOf } from "./lookup.ts";
@@ -137,8 +137,9 @@ class Evaluation {
     const given = this.#override.get(node.id);
     if (given !== undefined) return samplesOf(given.data, shape, node.type.dtype, level, count);
     if (node.op.kind === "param") {
-      const { path } = node.op;
-      return [wholeTensor(shape, "num", (size) => this.#input.params.read(path, 0, size), path)];
+      const { path, rows } = node.op;
+      const first = (rows?.from ?? 0) * numel(shape.slice(1));
+      return [wholeTensor(shape, "num", (size) => this.#input.params.read(path, first, size), path)];
     }
     if (node.op.kind === "feature") {
       const data = this.#input.features.get(node.op.name);

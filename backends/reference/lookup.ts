@@ -9,8 +9,10 @@ import type { ParamReader } from "./evaluate.ts";
 /** A parameter as a lookup sees it. */
 export interface Table {
   readonly path: string;
-  /** As stored. */
+  /** As stored, or that of the run of rows that the operand is. */
   readonly shape: readonly number[];
+  /** Elements before the first row. */
+  readonly first: number;
   /** Absent: rows are read as they are stored. */
   readonly map?: IndexMap;
 }
@@ -21,9 +23,9 @@ export function tableOf(graph: Graph, operand: Operand): Table | undefined {
   if (node.op.kind === "param") {
     const shape = constantShape(node.type.shape);
     const { map } = operand;
-    return map === undefined || isIdentity(map, shape)
-      ? { path: node.op.path, shape }
-      : { path: node.op.path, shape, map };
+    const { path, rows } = node.op;
+    const table = { path, shape, first: (rows?.from ?? 0) * numel(shape.slice(1)) };
+    return map === undefined || isIdentity(map, shape) ? table : { ...table, map };
   }
   if (node.op.kind !== "view") return undefined;
   const table = tableOf(graph, node.inputs[0]);
@@ -48,12 +50,16 @@ export function lookupRows(table: Table, index: Tensor, params: ParamReader): Te
   return { shape: [...index.shape, ...rowShape], dtype: "num", data };
 }
 
-function storedRow({ path }: Table, width: number, params: ParamReader): (row: number) => ArrayLike<number> {
-  return (row) => params.read(path, row * width, width);
+function storedRow(
+  { path, first }: Table,
+  width: number,
+  params: ParamReader,
+): (row: number) => ArrayLike<number> {
+  return (row) => params.read(path, first + row * width, width);
 }
 
 function viewedRow(
-  { path, shape }: Table,
+  { path, shape, first }: Table,
   map: IndexMap,
   rowShape: readonly number[],
   params: ParamReader,
@@ -62,7 +68,7 @@ function viewedRow(
   return (row) => {
     const values = new Float64Array(numel(rowShape));
     forEachIndex(rowShape, (at, flat) => {
-      values[flat] = params.read(path, flatOf([row, ...at]), 1)[0];
+      values[flat] = params.read(path, first + flatOf([row, ...at]), 1)[0];
     });
     return values;
   };

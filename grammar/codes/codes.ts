@@ -22,6 +22,7 @@ import { namePages } from "./names.ts";
 import type { CodePage } from "./page.ts";
 import { parameterPages } from "./parameters.ts";
 import { shapePages } from "./shapes.ts";
+import { stagePages } from "./stages.ts";
 import { syntaxPages } from "./syntax.ts";
 import { weightPages } from "./weights.ts";
 
@@ -42,6 +43,7 @@ const allPages: Readonly<Record<string, CodePage>> = {
   ...weightPages,
   ...inputPages,
   ...devicePages,
+  ...stagePages,
 };
 
 export const codes: ReadonlyMap<string, CodeEntry> = new Map(

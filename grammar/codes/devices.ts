@@ -63,7 +63,8 @@ $ rmxc run ranker.rmx --set D=768`,
     meaning: `
 \`--verify\` compares every kernel's output and every task's logits with the f64 reference, which reads the same weights. The measure
 is the relative L2 error; in f32 it must not exceed 1e-5. The first kernel of the list that differs is where to look: what
-follows inherits its error. Exit status 3.`,
+follows inherits its error. A discontinuous choice (\`top_k\`, a comparison, \`floor\`) may be another than the reference's only where
+the reference's own scores are within the same tolerance of a tie, and the reference goes on from it. Exit status 3.`,
     failing: `
 $ rmxc run ranker.rmx --verify`,
     mended: `

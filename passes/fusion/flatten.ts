@@ -30,7 +30,9 @@ export function flattenGrid(kernel: TileKernel): TileKernel {
     return { ...s, value: sub(s.value) };
   });
   const rows = kernel.grid[0].rows;
-  const over = rows && { rows: { ...rows, times: rows.times * (times / extentTimes(kernel.grid[0].extent)) } };
+  const over = rows && {
+    rows: { ...rows, times: rows.times * (times / extentTimes(kernel.grid[0].extent)) },
+  };
   return { ...kernel, grid: [{ name, extent, tile: 1, ...over }], body };
 }
 

@@ -189,10 +189,20 @@ class KernelBuilder {
       split,
       labelSizes: (node, op) => this.labelSizes(node, op),
       read: (node, k, at) => this.operand(node, k)(at),
+      isOfRequest: (operand) => this.isOfRequest(operand.id),
+      requestOf: (candidate) => load(this.context.values.slots("item").id, [candidate], "i32"),
       withStandIn: (id, value, read) => this.withStandIn(id, value, read),
     });
     this.body.push(statement);
     this.epilogue(second, index, [], tile("acc", "num"));
+  }
+
+  /** Whether value `id` is computed here from what the request keeps, and nothing of the candidate. */
+  private isOfRequest(id: number): boolean {
+    const node = this.context.graph.nodes[id];
+    if (node.program !== "item" || node.op.kind === "by_request") return true;
+    if (isSource(node.op) || isAnchor(node) || this.context.stored.has(id)) return false;
+    return node.inputs.every((o) => this.isOfRequest(o.id));
   }
 
   /** Reads with value `id` standing for something else. */

@@ -35,8 +35,10 @@ function study(graph: Graph): {
 } {
   const making: (Making | undefined)[] = [];
   const expanded = new Set<number>();
+  const tables = new Set(graph.params.filter((p) => p.table).map((p) => p.path));
   for (const node of graph.nodes) {
-    const made = node.program === "item" ? undefined : makingOf(node, making);
+    const made =
+      node.program === "item" || isEmbedding(graph, node, tables) ? undefined : makingOf(node, making);
     making[node.id] = made;
     if (!made) continue;
     // What exists once an engine weighs nothing against what exists once a request.
@@ -45,6 +47,13 @@ function study(graph: Graph): {
     if (elements(node) > parts) expanded.add(node.id);
   }
   return { expanded, making };
+}
+
+/** A lookup in an embedding table, which may be above one binding: the rows are kept, not looked up again for every candidate. */
+function isEmbedding(graph: Graph, node: Node, tables: ReadonlySet<string>): boolean {
+  if (node.op.kind !== "lookup") return false;
+  const { op } = graph.nodes[node.inputs[0].id];
+  return op.kind === "param" && tables.has(op.path);
 }
 
 function makingOf(node: Node, making: readonly (Making | undefined)[]): Making | undefined {

@@ -18,7 +18,7 @@ import {
   tile,
   where,
 } from "../../src/ir/expr.ts";
-import type { Graph, Node, Op } from "../../src/ir/graph.ts";
+import type { Graph, Node, Op, Operand } from "../../src/ir/graph.ts";
 import { bounds, simplify } from "../../src/ir/simplify.ts";
 import type { ScoreStmt } from "../../src/ir/tile.ts";
 import { axisNames, innerNames } from "./names.ts";
@@ -42,6 +42,10 @@ export interface ScoreParts {
   labelSizes(node: Node, op: Einsum): Map<number, Extent>;
   /** Operand `k` of a node at an index. */
   read(node: Node, k: number, index: readonly Expr[]): Expr;
+  /** Whether an operand is what a request keeps, and nothing of the candidate. */
+  isOfRequest(operand: Operand): boolean;
+  /** The request of a candidate. */
+  requestOf(candidate: Expr): Expr;
   /** Reads with value `id` standing for something else. */
   withStandIn(id: number, value: StandIn, read: () => Expr): Expr;
 }
@@ -70,9 +74,12 @@ export function scoreStatement(
   const nameOf = (labels: readonly number[], several: string): string =>
     labels.length === 1 ? names[outer.out.indexOf(labels[0])] : several;
   const at: At = new Map();
-  for (const l of pattern.batch) at.set(l, parts.addGrid(nameOf([l], ""), sizes.get(l) ?? 1));
+  const candidates = candidatesAsRows(second, pattern, sizes, parts);
+  const batch = pattern.batch.filter((l) => l !== candidates);
+  const rows = candidates === undefined ? pattern.m : [candidates, ...pattern.m];
+  for (const l of batch) at.set(l, parts.addGrid(nameOf([l], ""), sizes.get(l) ?? 1));
   const n = parts.flatten(pattern.n, sizes, nameOf(pattern.n, "c"), at);
-  const m = parts.flatten(pattern.m, sizes, nameOf(pattern.m, "m"), at);
+  const m = parts.flatten(rows, sizes, nameOf(rows, "m"), at);
   const [k, j] = innerNames(2, [...names, "m", "c"]);
 
   const outerOperand = (which: number, jAt: Expr): Expr => {
@@ -137,8 +144,26 @@ export function scoreStatement(
     ...(gain && !(gain.kind === "const" && gain.value === 1) ? { gain } : {}),
     v: inside((e) => outerOperand(1 - pattern.weights, e)),
     ...(visible ? { visible } : {}),
+    ...(candidates === undefined ? {} : { segment: parts.requestOf(at.get(candidates) ?? int(0)) }),
   };
   return { statement, index: outer.out.map((l) => at.get(l) ?? int(0)) };
+}
+
+/** Fewer rows than this leave keys and values that are loaded for a tile of them underused. */
+const ENOUGH_ROWS = 8;
+
+/** The label of the candidates, where few queries of each read what their request keeps: then candidates are rows as well. */
+function candidatesAsRows(
+  second: Node,
+  { first, keys, weights, batch, m }: ScorePattern,
+  sizes: ReadonlyMap<number, Extent>,
+  parts: ScoreParts,
+): number | undefined {
+  const label = batch.find((l) => sizes.get(l) === "N");
+  const queries = m.reduce((p, l) => p * (sizes.get(l) as number), 1);
+  if (label === undefined || queries >= ENOUGH_ROWS) return undefined;
+  const read = [parts.graph.nodes[first].inputs[keys], second.inputs[1 - weights]];
+  return read.every((o) => parts.isOfRequest(o)) ? label : undefined;
 }
 
 function readBetween(

@@ -52,7 +52,11 @@ export class ValueTable {
       });
     }
     if (op.kind === "param")
-      return this.make(`param:${op.path}`, node, op.path, { kind: "param", path: op.path });
+      return this.make(`param:${op.path}:${op.rows?.from ?? ""}`, node, op.path, {
+        kind: "param",
+        path: op.path,
+        ...(op.rows && { rows: op.rows }),
+      });
     if (op.kind === "data") {
       return this.make(`data:${node.id}`, node, node.path || "constant", {
         kind: "constant",

@@ -31,7 +31,8 @@ export function combinesOf(graph: Graph, zeros: ZeroTable): Combine[] {
     const found: Combine[] = [];
     node.inputs.forEach((operand, k) => {
       for (const z of zeros.seen(operand)) {
-        if (graph.nodes[z.gate].program !== node.program || graph.nodes[z.gate].type.dtype !== "num") continue;
+        if (graph.nodes[z.gate].program !== node.program || graph.nodes[z.gate].type.dtype !== "num")
+          continue;
         if (op.kind === "reduce" && op.fn === "sum") {
           const [batch, ...rest] = z.axes;
           if (!op.axes.includes(batch) && rest.some((a) => op.axes.includes(a)))
@@ -42,7 +43,9 @@ export function combinesOf(graph: Graph, zeros: ZeroTable): Combine[] {
           if (!op.out.includes(labels[0]) || labels.every((l) => op.out.includes(l))) continue;
           if (labels.every((l) => other.includes(l)))
             found.push({ node, zeros: z, operand: k, fused: false });
-          else if (op.operands[k].some((l) => other.includes(l) && !op.out.includes(l) && !labels.includes(l)))
+          else if (
+            op.operands[k].some((l) => other.includes(l) && !op.out.includes(l) && !labels.includes(l))
+          )
             found.push({ node, zeros: z, operand: k, fused: true });
         }
       }

@@ -13,6 +13,7 @@ import { costCommand } from "./commands/cost.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { fmtCommand } from "./commands/fmt.ts";
+import { graphCommand } from "./commands/graph.ts";
 import { paramsCommand } from "./commands/params.ts";
 import { runCommand } from "./commands/run.ts";
 import { type ExitCode, finish, type Output, processOutput } from "./output.ts";
@@ -24,6 +25,7 @@ const commands: readonly AnyCommand[] = [
   compileCommand,
   runCommand,
   paramsCommand,
+  graphCommand,
   costCommand,
   fmtCommand,
   explainCommand,

@@ -23,6 +23,13 @@ export const reuseOption = {
   },
 } as const satisfies Record<string, Options>;
 
+export const explainOption = {
+  explain: {
+    choices: ["stages"] as const,
+    describe: "say in which stage each part runs, what is kept, and what ties the rest to the candidate",
+  },
+} as const satisfies Record<string, Options>;
+
 export const jsonOption = {
   json: { type: "boolean", default: false, describe: "print one JSON document on stdout" },
 } as const satisfies Record<string, Options>;

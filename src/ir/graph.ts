@@ -43,13 +43,20 @@ export type Init =
   /** Uniform in ±scale·√(6 / (fan_in + fan_out)); fans are the last two axes (one axis: fan_in = fan_out = its size). */
   | { readonly kind: "xavier"; readonly scale: number };
 
+/** Rows [from, to) of a parameter's leading axis. */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * The op set. `einsum` labels axes with small integers; a label absent from `out` is summed. `normalize` is
  * over the last axis without gains (affine parts are `pointwise`): layer: (x − mean)/√(var + eps) with the biased
  * variance, rms: x/√(mean x² + eps), l2: x/√(Σ x² + eps). `softmax` of a row that is all −inf is 0.
  */
 export type Op =
-  | { readonly kind: "param"; readonly path: string }
+  /** `rows`: a run of the leading axis alone, where the whole is above one binding; the node's shape is the run's. */
+  | { readonly kind: "param"; readonly path: string; readonly rows?: RowRange }
   | { readonly kind: "feature"; readonly name: string }
   /** A scalar constant broadcast to the node's shape, or one value an element (row-major; a `ug_mask` set, say). */
   | { readonly kind: "const"; readonly value: number }

@@ -14,6 +14,7 @@ import type {
   Output,
   ParamInfo,
   Precision,
+  RowRange,
   Storage,
 } from "./graph.ts";
 import { parseMap } from "./indexmap.ts";
@@ -288,12 +289,16 @@ const DATA = {
   bool: (values: number[]) => Uint8Array.from(values),
 };
 
+function readRange(line: Line): RowRange {
+  return { from: line.number(), to: line.expect("to").number() };
+}
+
 function readOp(line: Line, dtype: DType): Op {
   const kind = line.word();
   const named = (name: string): number => line.expect(name).number();
   switch (kind) {
     case "param":
-      return { kind, path: line.string() };
+      return { kind, path: line.string(), ...(line.accept("rows") && { rows: readRange(line) }) };
     case "feature":
       return { kind, name: line.string() };
     case "const":

@@ -3,7 +3,7 @@
  * plain data; `plan.json` is its text. Kernels stand in execution order within each stage's program.
  */
 import type { Extent } from "./expr.ts";
-import type { FeatureInfo, ParamInfo, Stage } from "./graph.ts";
+import type { FeatureInfo, ParamInfo, RowRange, Stage } from "./graph.ts";
 import type { Profile } from "./profile.ts";
 import type { TileKernel } from "./tile.ts";
 
@@ -22,7 +22,7 @@ export type Element = "f32" | "i32" | "u32";
  * - output: a task's scores (or its logits), copied back after the item program.
  */
 export type Home =
-  | { readonly kind: "param"; readonly path: string }
+  | { readonly kind: "param"; readonly path: string; readonly rows?: RowRange }
   | { readonly kind: "constant"; readonly values: readonly number[] }
   | { readonly kind: "load" }
   | {

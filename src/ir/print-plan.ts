@@ -30,7 +30,7 @@ function printValue(v: PlanValue): string {
 function printHome(home: Home): string {
   switch (home.kind) {
     case "param":
-      return "param";
+      return home.rows ? `param rows ${home.rows.from} to ${home.rows.to}` : "param";
     case "constant":
       return `constant of ${home.values.length}`;
     case "input":

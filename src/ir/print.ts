@@ -121,7 +121,7 @@ export function printOperand({ id, map }: Operand): string {
 export function printOp(op: Op): string {
   switch (op.kind) {
     case "param":
-      return `param ${quote(op.path)}`;
+      return `param ${quote(op.path)}${op.rows ? ` rows ${op.rows.from} to ${op.rows.to}` : ""}`;
     case "feature":
       return `feature ${quote(op.name)}`;
     case "const":

@@ -201,12 +201,18 @@ export interface KernelBuffer {
   readonly access: "read" | "write";
 }
 
+/** The axis of a slicing by groups of active rows: the group's number, over all axes of the groups. */
+export const GROUP = "group";
+
 /**
  * A parameter above the binding limit is bound a slice at a time: the kernel is launched once a range of the grid axis
  * `axis`, which is also the leading index of each value in `values`; their bindings start at the range's first element.
  */
 export interface Slicing {
+  /** A grid axis, or `GROUP`: the number of a list's group. */
   readonly axis: string;
+  /** How many leading axes of the values it counts through, row-major: all of the groups'; absent: 1. */
+  readonly depth?: number;
   readonly values: readonly number[];
   readonly ranges: readonly { readonly from: number; readonly to: number }[];
 }

@@ -96,7 +96,10 @@ function checkNode(graph: Graph, node: Node, report: Report): void {
 function checkRows(graph: Graph, { id, type, program, rows }: Node, report: Report): void {
   if (rows === undefined) return;
   const gate = rows.gate < id ? graph.nodes[rows.gate] : undefined;
-  if (gate === undefined) return report(`has the rows of %${rows.gate}, which is not computed before it`);
+  if (gate === undefined) {
+    report(`has the rows of %${rows.gate}, which is not computed before it`);
+    return;
+  }
   const { shape } = gate.type;
   if (gate.program !== program) report(`has rows of the ${gate.program} program`);
   if (
@@ -114,8 +117,14 @@ function checkSource(graph: Graph, { op, type, program }: Node, report: Report):
   if (op.kind === "param") {
     const info = graph.params.find((param) => param.path === op.path);
     if (info === undefined) report(`no parameter ${op.path} is declared`);
-    else if (type.dtype !== "num" || !sameShape(info.shape, type.shape))
-      report(`parameter ${op.path} is num${showShape(info.shape)}`);
+    else {
+      const { from, to } = op.rows ?? { from: 0, to: info.shape[0] ?? 1 };
+      const shape = op.rows ? info.shape.with(0, to - from) : info.shape;
+      if (from < 0 || from >= to || to > (info.shape[0] ?? 1))
+        report(`parameter ${op.path} has no rows ${from} to ${to}`);
+      else if (type.dtype !== "num" || !sameShape(shape, type.shape))
+        report(`parameter ${op.path} is num${showShape(shape)}`);
+    }
   }
   if (op.kind === "feature") {
     const info = graph.features.find((feature) => feature.name === op.name);

@@ -82,13 +82,15 @@ describe("UniMixing", () => {
 });
 
 describe("LONGER: 24Ld² + 4L²d FLOPs a layer, (6dK + L/K) / (6d + L) of that with K tokens merged", () => {
-  const layer = (L: number, d: number): number =>
-    products(
-      partOf(
-        costOfBody(L, d, "  x = transformer_layer(x, heads = 1, bias = false) as layer", ["attention"]),
-        "layer",
-      ),
-    );
+  const layerOf = (L: number, d: number): Part => {
+    const body = "  x = transformer_layer(x, heads = 1) as layer";
+    return partOf(costOfBody(L, d, body, ["attention"]), "layer");
+  };
+  const layer = (L: number, d: number): number => products(layerOf(L, d));
+
+  it("12K²d² + 13Kd parameters, as InnerTrans has", () => {
+    expect(layerOf(6, 4 * 8).parameters).toBe(12 * 16 * 64 + 13 * 4 * 8);
+  });
 
   it.each([
     { L: 24, d: 8, K: 4 },

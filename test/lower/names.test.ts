@@ -12,6 +12,8 @@ model m {
   x = concat(u, i)
   task y = x * linear(x, 29)
 }`);
-  const text = compileFor(graph, software).kernels.map((kernel) => kernel.text).join("\n");
+  const text = compileFor(graph, software)
+    .kernels.map((kernel) => kernel.text)
+    .join("\n");
   expect(text).toContain("fn i_element(j: i32) -> f32 {\n  return i[u32(j) / 4][u32(j) % 4];\n}");
 });

@@ -11,6 +11,7 @@ import { passes } from "../../passes/pipeline.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { schedule } from "../../passes/schedule.ts";
 import { simplify } from "../../passes/simplify.ts";
+import { sliceParameters } from "../../passes/slice-parameters.ts";
 import { sparsifyExperts } from "../../passes/sparsify-experts.ts";
 import { spellTopK } from "../../passes/spell-top-k.ts";
 import { splitStages } from "../../passes/split-stages.ts";
@@ -21,6 +22,8 @@ import { software } from "../../src/ir/profiles.ts";
 import { verifyGraph } from "../../src/ir/verify.ts";
 
 const context = { profile: software };
+/** Bindings of 64 numbers. */
+const small = { profile: { ...software, limits: { ...software.limits, storageBinding: 256 } } };
 const plan = (fused: Fused): string => printPlan(fused.plan);
 const fused = (g: Graph): Fused => fuse.run(g, context);
 
@@ -32,6 +35,7 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "split-stages": (g) => printGraph(splitStages.run(g, context)),
   "sparsify-experts": (g) => printGraph(sparsifyExperts.run(g, context)),
   "spell-top-k": (g) => printGraph(spellTopK.run(g, context)),
+  "slice-parameters": (g) => printGraph(sliceParameters.run(g, small)),
   "assign-layout": (g) => printGraph(assignLayout.run(g, context)),
   fuse: (g) => plan(fused(g)),
   schedule: (g) => plan(schedule.run(fused(g), context)),

@@ -84,9 +84,66 @@ describe("a score product", () => {
   });
 });
 
+describe("LONGER's attention: the user's events and a candidate, which the events do not see", () => {
+  const [EVENTS, T, H, D] = [23, 24, 2, 5];
+  const longer = (fn: "softmax" | "silu"): Graph => {
+    const b = new GraphBuilder();
+    const side = (name: string): Operand => {
+      const rows = (stage: "user" | "item", n: number): Operand =>
+        b.feature({ name: `${name}.${stage}`, stage, dtype: "f32", shape: [n, H, D] });
+      return b.add({ kind: "concat", axis: 0 }, [rows("user", EVENTS), rows("item", 1)], { path: name });
+    };
+    const [q, k, v] = [side("q"), side("k"), side("v")];
+    let s: Operand = b.einsum(
+      [
+        [q, [1, 0, 3]],
+        [k, [2, 0, 3]],
+      ],
+      [0, 1, 2],
+      "scores",
+    );
+    const keep = Uint8Array.from({ length: T * T }, (_, n) => {
+      const [i, j] = [Math.floor(n / T), n % T];
+      return i === T - 1 || (j < EVENTS && j <= i) ? 1 : 0;
+    });
+    const nothing = b.constant(fn === "softmax" ? Number.NEGATIVE_INFINITY : 0);
+    if (fn === "silu") s = b.pointwise("silu", [s], "activated");
+    s = b.pointwise("where", [b.data(keep, [T, T], "keep"), s, nothing], "masked");
+    if (fn === "softmax") s = b.add({ kind: "softmax", axis: 2 }, [s], { path: "weights" });
+    const o = b.einsum(
+      [
+        [s, [0, 1, 2]],
+        [v, [2, 0, 3]],
+      ],
+      [1, 0, 3],
+      "o",
+    );
+    return b.finish({
+      name: "longer",
+      outputs: [{ name: "o", value: { id: o.id }, shape: [T, H, D] }],
+      precision: { compute: "f32", parts: [], derived: [] },
+      serve: { requests: 4, candidates: 64 },
+    });
+  };
+
+  it.each(["softmax", "silu"] as const)(
+    "%s: events are attended once a request, no pairs are stored",
+    (fn) => {
+      const { plan } = expectEquivalent(longer(fn), { requests: 3, candidates: 5 });
+      const scores = (kernels: Plan["kernels"]["user"]): number =>
+        kernels.filter((k) => k.body.some((s) => s.kind === "score")).length;
+      expect(scores(plan.kernels.user)).toBe(1);
+      expect(scores(plan.kernels.item)).toBe(1);
+      const made = plan.values.filter((v) => v.home.kind !== "constant");
+      const lengths = new Set<unknown>([EVENTS, T]);
+      expect(made.filter((v) => v.shape.filter((n) => lengths.has(n)).length > 1)).toEqual([]);
+    },
+  );
+});
+
 describe("what a mask hides", () => {
   const visible = (masks: AttentionForm["masks"], fn: AttentionForm["fn"] = "softmax"): string[] => {
-    const { plan } = runPipeline(attention({ ...BASE, masks, fn, H: 0 }), { profile: software });
+    const { plan } = runPipeline(attention({ ...BASE, masks, fn, H: 0, I: 9 }), { profile: software });
     const [score] = scoresOf(plan);
     const name = (id: number): string => plan.values[id]?.name ?? "?";
     const side = (e: ScoreStmt["a"] | undefined): string => (e ? printExpr(e, name) : "-");

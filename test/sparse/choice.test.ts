@@ -20,7 +20,9 @@ describe("a mixture of experts", () => {
     // 2 of 4 experts for each of 3 tokens.
     expect(compiled({})).toEqual({
       sparse: true,
-      said: ["the experts behind moe.g are computed at the rows that it chooses, at most 6 of 12 for each candidate"],
+      said: [
+        "the experts behind moe.g are computed at the rows that it chooses, at most 6 of 12 for each candidate",
+      ],
     });
   });
 
@@ -35,7 +37,9 @@ describe("a mixture of experts", () => {
     // 2 products of 2 · 3 · 4 · 12 · 16 FLOPs for each of 10 candidates, half of them saved.
     expect(compiled({ serve: "requests <= 1, candidates <= 10" })).toEqual({
       sparse: false,
-      said: [`the experts behind moe.g stay dense: it would save ${2 * 2 * 3 * 4 * 12 * 16 * 5} FLOPs a call`],
+      said: [
+        `the experts behind moe.g stay dense: it would save ${2 * 2 * 3 * 4 * 12 * 16 * 5} FLOPs a call`,
+      ],
     });
   });
 

@@ -1,12 +1,13 @@
 /** Experts over active rows on the WebGPU device: values against the reference, and how much work is launched. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileFor } from "../../src/compile.ts";
+import type { Profile } from "../../src/ir/profile.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
-import { verify } from "../../src/runtime/verify.ts";
+import { relativeError, verify } from "../../src/runtime/verify.ts";
 import { seeded } from "../support/random.ts";
 import { F32, graphOfSpec, openZoo } from "../support/zoo.ts";
 import { FFN, type MoeOptions, moeSpec, topK } from "./specs.ts";
@@ -37,8 +38,10 @@ const random = (seed: number): Router => {
 };
 
 /** The k largest, equal ones by position. */
-const largest = (k: number) => (row: readonly number[], e: number): boolean =>
-  row.filter((z, j) => z > row[e] || (z === row[e] && j < e)).length < k;
+const largest =
+  (k: number) =>
+  (row: readonly number[], e: number): boolean =>
+    row.filter((z, j) => z > row[e] || (z === row[e] && j < e)).length < k;
 
 const positive = (row: readonly number[], e: number): boolean => row[e] > 0;
 const RELU = "g = relu(z)";
@@ -69,7 +72,9 @@ const cases: Readonly<Record<string, Case>> = {
   "experts that tokens share": {
     spec: {
       gate: topK(1),
-      mix: FFN.replaceAll("[T, E", "[E").replaceAll("t e d k ->", "e d k ->").replace("t e k d ->", "e k d ->"),
+      mix: FFN.replaceAll("[T, E", "[E")
+        .replaceAll("t e d k ->", "e d k ->")
+        .replace("t e k d ->", "e k d ->"),
     },
     candidates: 21,
     router: random(4),
@@ -92,7 +97,8 @@ describe.each(Object.keys(cases))("%s", (name) => {
     const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       const { kernels, tasks } = await verify({ ...variant, source: graph, engine, inputs, weights });
-      for (const { name: kernel, error } of [...kernels, ...tasks]) expect(error, kernel).toBeLessThanOrEqual(F32);
+      for (const { name: kernel, error } of [...kernels, ...tasks])
+        expect(error, kernel).toBeLessThanOrEqual(F32);
       await expectWork(engine, variant.plan.kernels.item, logits, active);
     } finally {
       engine.destroy();
@@ -121,7 +127,10 @@ async function expectWork(
   const products = kernels.filter((k) => k.body.some((s) => s.kind === "dot") && k.indirect !== undefined);
   expect(products).toHaveLength(2);
   for (const { grid, indirect } of products) {
-    const columns = grid.reduce((n, a) => (typeof a.extent === "number" ? n * Math.ceil(a.extent / a.tile) : n), 1);
+    const columns = grid.reduce(
+      (n, a) => (typeof a.extent === "number" ? n * Math.ceil(a.extent / a.tile) : n),
+      1,
+    );
     const at = 4 * (indirect?.index ?? 0);
     expect(launches[at] * launches[at + 1] * launches[at + 2]).toBe(tiles * columns);
   }
@@ -141,11 +150,52 @@ it("scores no candidates, and the same bits with and without the neighbours of a
     );
   try {
     const user = await engine.user({ u: features.get("u") ?? [] });
-    expect((await engine.score(user, item(0, 0), { candidates: 0 })).get("score")).toEqual(new Float32Array());
+    expect((await engine.score(user, item(0, 0), { candidates: 0 })).get("score")).toEqual(
+      new Float32Array(),
+    );
     const all = (await engine.score(user, item(0, 40))).get("score");
     const some = (await engine.score(user, item(7, 20))).get("score");
     expect(some).toEqual(all?.subarray(7 * T, 20 * T));
   } finally {
     engine.destroy();
   }
+});
+
+describe("on other devices' terms", () => {
+  const scores = async (profile: Profile, spec: string, candidates: number): Promise<Float32Array> => {
+    const graph = graphOfSpec(spec);
+    const weights = drawnWeights(graph.params, { seed: 1 });
+    const variant = compileFor(graph, profile);
+    expect(variant.plan.kernels.item.some((k) => k.indirect)).toBe(true);
+    const engine = await loadWebGpuEngine(device, variant, weights, { poison: true });
+    const { features } = drawnInputs(graph.features, { requests: 1, candidates, seed: 2 });
+    try {
+      const user = await engine.user({ u: features.get("u") ?? [] });
+      const item = { v: features.get("v") ?? [], r: features.get("r") ?? [] };
+      return (await engine.score(user, item)).get("score") ?? new Float32Array();
+    } finally {
+      engine.destroy();
+    }
+  };
+
+  it("gives the same bits where weights are bound in slices and a call is cut into chunks", async () => {
+    const { limits } = device.profile;
+    const wanted = await scores(device.profile, moeSpec(), 23);
+    for (const [storageBinding, bufferSize] of [
+      [4096, limits.bufferSize],
+      [2000, 8192],
+    ]) {
+      const small = { ...device.profile, limits: { ...limits, storageBinding, bufferSize } };
+      expect(await scores(small, moeSpec(), 23)).toEqual(wanted);
+    }
+  });
+
+  it.each(["g = relu(z)", topK(1)])("agrees in tiles of workgroup memory: %s", async (gate) => {
+    const { name, limits } = device.profile;
+    const plain: Profile = { name, limits, features: { f16: false, software: false, timestamps: false } };
+    const [tiled, bySubgroup] = await Promise.all(
+      [plain, device.profile].map((profile) => scores(profile, moeSpec({ gate }), 45)),
+    );
+    expect(relativeError(tiled, bySubgroup)).toBeLessThan(F32);
+  });
 });

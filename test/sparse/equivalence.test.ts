@@ -1,14 +1,26 @@
 /** Experts over active rows keep the meaning of the dense sum, however gate and sum are written. */
 import { describe, expect, it } from "vitest";
 import type { Plan } from "../../src/ir/plan.ts";
-import { gpu } from "../../src/ir/profiles.ts";
+import { gpu, software } from "../../src/ir/profiles.ts";
+import { GROUP } from "../../src/ir/tile.ts";
 import { allKernels } from "../../src/variant.ts";
 import { expectEquivalent } from "../support/equivalence.ts";
+import { seeded } from "../support/random.ts";
 import { graphOfSpec } from "../support/zoo.ts";
 import { FFN, type MoeOptions, moeSpec, topK } from "./specs.ts";
 
 /** How many kernels run over a list. */
 const overRows = (plan: Plan): number => allKernels(plan).filter((k) => k.indirect).length;
+
+/** One set of experts for all tokens. */
+const SHARED: MoeOptions = {
+  mix: `
+  param w1: [E, D, K]
+  param w2: [E, K, D]
+  h = gelu(einsum("t d, e d k -> t e k", x, w1))
+  y = einsum("t e k, e k d -> t e d", h, w2)
+  o = einsum("t e, t e d -> t d", g, y)`,
+};
 
 const cases: Readonly<Record<string, MoeOptions & { readonly kernels: number }>> = {
   "softmax of the chosen": { kernels: 2 },
@@ -53,15 +65,7 @@ const cases: Readonly<Record<string, MoeOptions & { readonly kernels: number }>>
   o = einsum("t e, t e d -> t d", g, y)`,
     kernels: 5,
   },
-  "weights that all tokens share": {
-    mix: `
-  param w1: [E, D, K]
-  param w2: [E, K, D]
-  h = gelu(einsum("t d, e d k -> t e k", x, w1))
-  y = einsum("t e k, e k d -> t e d", h, w2)
-  o = einsum("t e, t e d -> t d", g, y)`,
-    kernels: 2,
-  },
+  "weights that all tokens share": { ...SHARED, kernels: 2 },
   "the expert axis first": {
     mix: `
   param w1: [E, T, D, K]
@@ -98,12 +102,81 @@ describe.each(Object.keys(cases))("%s", (name) => {
 });
 
 it("runs in the user program where the gate does", () => {
-  const spec = moeSpec().replace("item {\n    v", "user {\n    v").replace("task score = sum(y,", "item { c: f32 }\n  task score = c * sum(y,");
-  const { plan } = expectEquivalent(graphOfSpec(spec.replace("requests <= 8", "requests <= 4096")), { requests: 3, candidates: 4 });
+  const spec = moeSpec()
+    .replace("item {\n    v", "user {\n    v")
+    .replace("task score = sum(y,", "item { c: f32 }\n  task score = c * sum(y,");
+  const { plan } = expectEquivalent(graphOfSpec(spec.replace("requests <= 8", "requests <= 4096")), {
+    requests: 3,
+    candidates: 4,
+  });
   expect(plan.kernels.user.filter((k) => k.indirect)).toHaveLength(2);
 });
 
 it("is the same for a device without subgroups", () => {
-  const { plan } = expectEquivalent(graphOfSpec(moeSpec()), { requests: 1, candidates: 5 }, 3, { profile: gpu });
+  const { plan } = expectEquivalent(graphOfSpec(moeSpec()), { requests: 1, candidates: 5 }, 3, {
+    profile: gpu,
+  });
   expect(overRows(plan)).toBe(2);
+});
+
+describe("weights above one binding", () => {
+  // [3, 4, 12, 16] and [3, 4, 16, 12]: 9216 bytes each; [4, 12, 16]: 3072 bytes; 768 an expert.
+  const small = (storageBinding: number): typeof software => ({
+    ...software,
+    limits: { ...software.limits, storageBinding },
+  });
+
+  it.each([
+    { name: "a token's experts", options: {}, limit: 4096, launches: 3 },
+    { name: "fewer than a token's experts", options: {}, limit: 1000, launches: 12 },
+    { name: "experts that tokens share", options: SHARED, limit: 2000, launches: 2 },
+  ])("are sliced by group: $name", ({ options, limit, launches }) => {
+    const { plan } = expectEquivalent(graphOfSpec(moeSpec(options)), { requests: 1, candidates: 5 }, 2, {
+      profile: small(limit),
+    });
+    const sliced = allKernels(plan).filter((k) => k.indirect !== undefined);
+    expect(sliced.map((k) => k.slicing?.axis)).toEqual([GROUP, GROUP]);
+    expect(sliced.map((k) => k.slicing?.ranges.length)).toEqual([launches, launches]);
+  });
+});
+
+/** Gates and experts drawn from a seed. */
+describe("random mixtures", () => {
+  it.each(Array.from({ length: 24 }, (_, seed) => seed))("mean the same, seed %i", (seed) => {
+    const random = seeded(seed + 100);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)];
+    const experts = pick([2, 3, 5, 8]);
+    const k = pick([1, Math.max(1, experts - 1), 1]);
+    const gate = pick([
+      topK(k),
+      `g = top_k(softmax(z), ${k})`,
+      "g = relu(z - 0.5)",
+      `m = top_k_mask(z, ${k})\n  g = where(m, relu(z), 0)`,
+      `q = top_k(sigmoid(z), ${k})\n  g = q / (sum(q, axis = -1, keep = true) + 0.1)`,
+    ]);
+    const act = pick(["gelu", "relu", "silu"]);
+    const shared = pick(["T, ", ""]);
+    const t = shared === "" ? "" : "t ";
+    const last = pick([
+      `o = einsum("t e, t e d -> t d", g, einsum("t e k, ${t}e k d -> t e d", h, w2))`,
+      `o = einsum("t e, t e k, ${t}e k d -> t d", g, h, w2)`,
+    ]);
+    const mix = `
+  param w1: [${shared}E, D, K]
+  param b1: [T, E, K]
+  param w2: [${shared}E, K, D]
+  h = ${act}(einsum("t d, ${t}e d k -> t e k", x, w1) + b1)
+  ${last}`;
+    const spec = moeSpec({
+      tokens: pick([1, 2, 5]),
+      width: pick([5, 8, 12]),
+      experts,
+      hidden: pick([4, 7, 16]),
+      gate,
+      mix,
+      serve: "requests <= 8, candidates <= 100000",
+    });
+    const { plan } = expectEquivalent(graphOfSpec(spec), { requests: 2, candidates: pick([1, 4, 9]) }, seed);
+    expect(overRows(plan)).toBe(2);
+  });
 });

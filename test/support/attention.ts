@@ -77,7 +77,8 @@ export function attention(form: AttentionForm): Graph {
   }
   if (fn === "silu") s = b.pointwise("silu", [s], "activated");
   const length =
-    masks.includes("length") && b.feature({ name: "hist.length", stage: "user", dtype: "i32", shape: [] });
+    masks.includes("length") &&
+    b.feature({ name: "hist.length", stage: "user", dtype: "i32", shape: [], lengthOf: { max: J } });
   const keep = (mask: Mask): Operand => {
     switch (mask) {
       case "causal":

@@ -24,7 +24,8 @@ export function meaningOf(text: string, given: Given = {}): Record<string, reado
     const random = seeded([...name].reduce((hash, c) => hash * 31 + c.charCodeAt(0), count));
     return Array.from({ length: count }, () => 2 * random() - 1);
   };
-  const elements = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
+  const elements = (shape: readonly number[]): number =>
+    shape.reduce((product, extent) => product * extent, 1);
   const params = new Map(
     graph.params.map(({ path, shape }) => [path, given.params?.[path] ?? drawn(path, elements(shape))]),
   );

@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import { evaluate } from "../../backends/reference/evaluate.ts";
 import { compileFor, type Variant } from "../../src/compile.ts";
 import type { Graph, ParamInfo } from "../../src/ir/graph.ts";
+import type { Profile } from "../../src/ir/profile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
@@ -32,6 +33,8 @@ export interface ZooOptions {
   readonly sizes?: readonly Sizes[];
   readonly tolerance?: number;
   readonly seed?: number;
+  /** Limits to compile for, where smaller than the device's. */
+  readonly limits?: Partial<Profile["limits"]>;
 }
 
 /** Row-major values by name. */
@@ -70,7 +73,8 @@ export async function expectAgrees(
   const calls = sizes.map((size) =>
     drawnInputs(graph.features, { ...size, seed: (options.seed ?? 1) + size.candidates }),
   );
-  return expectCallsAgree(device, graph, weights, calls, options.tolerance ?? F32);
+  const profile = { ...device.profile, limits: { ...device.profile.limits, ...options.limits } };
+  return expectCallsAgree(device, graph, weights, calls, options.tolerance ?? F32, profile);
 }
 
 /**
@@ -134,8 +138,9 @@ async function expectCallsAgree(
   weights: WeightSource,
   calls: readonly ModelInputs[],
   tolerance: number,
+  profile: Profile = device.profile,
 ): Promise<Variant> {
-  const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true });
+  const variant = compileFor(graph, profile, { reuseArena: false, choices: true });
   const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
   try {
     for (const inputs of calls) {

@@ -26,21 +26,27 @@ const everyModule = `[
   dhen_dlrm(out = 3, hidden = [7], summary = 2)
 ]`;
 
-describe.each([
-  { U: 1, T: 5, D: 6 },
-  { U: 2, T: 3, D: 5 },
-  { U: 4, T: 7, D: 9 },
-])("DHEN's layer of every module, %o", (set) => {
-  it.each(["concat", "sum", "weighted", "project"])(
-    "agrees with the reference, %s",
-    { timeout: 60_000 },
-    async (ensemble) => {
-      await expectAgrees(device, layer(`${everyModule}, ensemble = "${ensemble}"`), {
-        set,
-        tolerance: F32_EXP,
-      });
-    },
-  );
+describe("DHEN's layer", () => {
+  it.each([
+    [{ U: 1, T: 5, D: 6 }, "concat"],
+    [{ U: 4, T: 7, D: 9 }, "weighted"],
+  ])("of every module agrees with the reference, %o, %s", { timeout: 120_000 }, async (set, ensemble) => {
+    await expectAgrees(device, layer(`${everyModule}, ensemble = "${ensemble}"`), {
+      set,
+      tolerance: F32_EXP,
+    });
+  });
+
+  it.each([
+    [{ U: 2, T: 3, D: 5 }, '[dhen_linear, dhen_cross], ensemble = "sum"'],
+    [
+      { U: 1, T: 7, D: 3 },
+      '[dhen_linear(bias = true), dhen_dlrm(hidden = [5], summary = 0)], ensemble = "project"',
+    ],
+    [{ U: 1, T: 2, D: 4 }, "[dhen_convolution(channels = 3, size = 5, act = relu, bias = false)]"],
+  ])("agrees with the reference, %o, %s", { timeout: 120_000 }, async (set, modules) => {
+    await expectAgrees(device, layer(modules), { set });
+  });
 });
 
 it("keeps X as the shortcut where the shapes match, else projects it", () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { readVector, transpose } from "../support/vectors.ts";
 import { expectAgrees, expectVector, F32_EXP, openZoo } from "../support/zoo.ts";
@@ -30,6 +30,24 @@ describe.each([
   ])("agrees with the reference, %s", { timeout: 60_000 }, async (options) => {
     await expectAgrees(device, memory(options), { set, tolerance: F32_EXP });
   });
+});
+
+it("reads a value table above one binding in slices", { timeout: 60_000 }, async () => {
+  const { plan } = await expectAgrees(device, memory("heads = 2, key_dim = 6"), {
+    set: { side: 29, k: 4 },
+    limits: { storageBinding: 8192 },
+    tolerance: F32_EXP,
+  });
+  // 29 · 29 rows of 5 numbers, padded to 8, take 26,912 bytes.
+  const runs = plan.values.flatMap(({ home }) =>
+    home.kind === "param" && home.path === "memory.memory.values" ? [home.rows] : [],
+  );
+  expect(runs).toEqual([
+    { from: 0, to: 212 },
+    { from: 212, to: 424 },
+    { from: 424, to: 636 },
+    { from: 636, to: 841 },
+  ]);
 });
 
 it("finds the best slots of the whole grid", { timeout: 60_000 }, async () => {

@@ -94,7 +94,11 @@ model m {
       "moe.shared.down": [5 / silu],
     };
     const paths = graphOfSpec(text).params.map(({ path }) => path);
-    expect(paths.toSorted()).toEqual(Object.keys(params).map((p) => `y.${p}`).toSorted());
+    expect(paths.toSorted()).toEqual(
+      Object.keys(params)
+        .map((p) => `y.${p}`)
+        .toSorted(),
+    );
     const labelled = Object.fromEntries(Object.entries(params).map(([path, v]) => [`y.${path}`, v]));
     const { y } = meaningOf(text, { features: { x: [1] }, params: labelled });
     const first = Math.exp(2) / (Math.exp(2) + Math.exp(1));

@@ -48,6 +48,20 @@ model m {
     await expectAgrees(device, text);
   });
 
+  it("reads weights above one binding in slices", { timeout: 60_000 }, async () => {
+    const text = layer("nL = 2, nF = 3, k = 7, hidden = [13, 5]");
+    const { plan } = await expectAgrees(device, text, {
+      set: { U: 2, T: 13, D: 6 },
+      limits: { storageBinding: 4096 },
+    });
+    // 91 × 13, padded to 16, take 5,824 bytes.
+    const runs = plan.values.filter(({ home }) => home.kind === "param" && home.rows);
+    expect(runs.map(({ shape }) => shape)).toEqual([
+      [48, 13],
+      [43, 13],
+    ]);
+  });
+
   it("never forms X Xᵀ where Y is narrow", { timeout: 60_000 }, async () => {
     const text = layer("nL = 2, nF = 2, k = 3, hidden = [5]");
     const { plan } = await expectAgrees(device, text, { set: { U: 3, T: 31, D: 5 } });

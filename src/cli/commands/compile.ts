@@ -4,7 +4,7 @@ import type { Program, Variant } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, readSets, reuseOption, setOption } from "../options.ts";
+import { explainOption, jsonOption, readSets, reuseOption, setOption } from "../options.ts";
 import type { Output } from "../output.ts";
 import { jsonDiagnostics, sayDiagnostics } from "../report.ts";
 import { bytes, figure, plural, table } from "../text.ts";
@@ -29,6 +29,7 @@ export const compileCommand = defineCommand({
       describe: "gpu, software or a JSON file; may be repeated: a variant each [default: gpu]",
     },
     ...reuseOption,
+    ...explainOption,
     emit: { choices: ["graph", "plan", "kernels"] as const, describe: "print this on stdout" },
     "print-after": { type: "string", requiresArg: true, describe: "print the graph or plan after this pass" },
     "print-passes": { type: "boolean", default: false, describe: "list the passes in order" },
@@ -38,6 +39,7 @@ export const compileCommand = defineCommand({
     ["rmxc compile model.rmx -o out", "kernels for a GPU of which nothing is known"],
     ["rmxc compile model.rmx --emit kernels", "the WGSL on stdout"],
     ["rmxc compile model.rmx --print-after fuse", "the IR after one pass"],
+    ["rmxc compile model.rmx --explain stages", "what runs once a request, and why the rest does not"],
   ],
   async run(args, out) {
     const { passes } = await import("../../../passes/pipeline.ts");
@@ -66,12 +68,15 @@ export const compileCommand = defineCommand({
       );
 
     const { compile } = await import("../../compile.ts");
+    const { StageWatch } = await import("../stages.ts");
+    const watch = new StageWatch({ reuse: !args["no-reuse"] });
     const printed: { pass: string; result: Graph | Plan }[] = [];
     const program = await compile(args.spec, {
       set: readSets(args.set),
       reuse: !args["no-reuse"],
       ...(args.profile !== undefined && { profiles: args.profile }),
       onPass: (pass, result) => {
+        watch.onPass(pass, result);
         if (pass === after) printed.push({ pass, result });
       },
     });
@@ -79,7 +84,13 @@ export const compileCommand = defineCommand({
     for (const { pass, result } of printed) out.print(`// after ${pass}\n${await irText(result)}`);
     if (args.emit !== undefined) out.print(await emitted(program, args.emit));
     if (args.out !== undefined) await program.write(args.out);
-    if (args.json) out.json(await summary(program));
+    const explained = args.explain === undefined ? undefined : watch.report(program.variants[0].plan);
+    if (args.json)
+      out.json({
+        ...(await summary(program)),
+        ...(explained && { stages: await explained.json(program.sources) }),
+      });
+    else if (explained) out.print(await explained.text(program.sources, out));
     else if (shown === 0) describe(program, out);
     if (args.out !== undefined) out.say(`wrote ${args.out}`);
     return 0;

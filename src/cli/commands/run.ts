@@ -3,11 +3,12 @@
  * time of each stage and, with `--verify`, how far every kernel is from the reference. Weights and inputs that no file gives
  * are drawn from the seed, so that any spec runs at once.
  */
+import { InputError } from "../../ir/error.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, readSets, reuseOption, setOption, specPositional } from "../options.ts";
+import { explainOption, jsonOption, readSets, reuseOption, setOption, specPositional } from "../options.ts";
 import type { Output } from "../output.ts";
 import { withProgress } from "../progress.ts";
-import { sayDiagnostics } from "../report.ts";
+import { reportFailure, sayDiagnostics } from "../report.ts";
 
 const deviceChoices = ["auto", "webgpu", "reference"] as const;
 
@@ -37,6 +38,7 @@ export const runCommand = defineCommand({
     },
     device: { choices: deviceChoices, default: "auto" as const, describe: "where to run" },
     ...reuseOption,
+    ...explainOption,
     verify: {
       type: "boolean",
       default: false,
@@ -59,6 +61,8 @@ export const runCommand = defineCommand({
     }
     if (args.requests === 0 && args.candidates !== 0)
       throw new UsageError("candidates need a request: --requests 1 or more");
+    const { StageWatch } = await import("../stages.ts");
+    const watch = new StageWatch({ reuse: !args["no-reuse"] });
     const { runModel } = await import("../run/session.ts");
     const { openDevice } = await import("../../runtime/device.ts");
     const device = await openDevice(args.device, { quiet: true });
@@ -75,6 +79,7 @@ export const runCommand = defineCommand({
           candidates: args.candidates,
           verify: args.verify,
           reuse: !args["no-reuse"],
+          onPass: (pass, result) => watch.onPass(pass, result),
         },
         device,
         { ...watcher(out), warn: (diagnostics, sources) => sayDiagnostics(diagnostics, sources, out) },
@@ -84,16 +89,27 @@ export const runCommand = defineCommand({
         writeOutputs(args.output, result.scores, result.outputs);
       }
       const { describeRun, runJson } = await import("../run/report.ts");
-      if (args.json) out.json(runJson(result));
+      const explained = args.explain === undefined ? undefined : watch.report(result.plan);
+      if (args.json)
+        out.json({ ...runJson(result), ...(explained && { stages: await explained.json(result.sources) }) });
       else out.print(describeRun(result));
+      if (explained && !args.json) out.print(`\n${await explained.text(result.sources, out)}`);
       if (args.verify && device.kind === "reference")
         out.say("rmxc: nothing to verify: the device is the reference");
-      return result.verification === undefined || result.verification.ok ? 0 : 3;
+      if (result.verification === undefined || result.verification.ok) return 0;
+      return await reportFailure(verificationDiffered(), out, false);
     } finally {
       device.destroy();
     }
   },
 });
+
+/** The report has said what differs, by how much. */
+function verificationDiffered(): InputError {
+  return new InputError("RMX0806", "the device's results are not the reference's", {
+    help: "`rmxc explain RMX0806` says how they are compared",
+  });
+}
 
 function watcher(out: Output) {
   return {

@@ -2,6 +2,7 @@
 import type { Diagnostic, Sources } from "../../../grammar/diagnostics.ts";
 import { compileFor } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
+import type { Plan } from "../../ir/plan.ts";
 import { loadEngine } from "../../load.ts";
 import { readInputs } from "../../runtime/datafiles.ts";
 import type { Device } from "../../runtime/device.ts";
@@ -27,6 +28,8 @@ export interface RunRequest {
   readonly verify: boolean;
   /** False: the user's share is computed for every candidate. */
   readonly reuse: boolean;
+  /** Called with what each pass made of the model. */
+  readonly onPass?: (pass: string, result: Graph | Plan) => void;
 }
 
 export interface Watcher {
@@ -47,13 +50,16 @@ export interface RunResult {
   /** Wall seconds: loading once; the median of a few calls of the others. */
   readonly seconds: { readonly load: number; readonly user: number; readonly item: number };
   readonly verification: Verification | undefined;
+  /** The plan that was timed, and the text of the spec's files. */
+  readonly plan: Plan;
+  readonly sources: Sources;
 }
 
 export async function runModel(request: RunRequest, device: Device, watcher: Watcher): Promise<RunResult> {
   const { graph, diagnostics, sources } = elaborateSpec(request.spec, { set: request.set });
   await watcher.warn(diagnostics, sources);
-  const { reuse } = request;
-  const variant = compileFor(graph, device.profile, { reuse });
+  const { reuse, onPass } = request;
+  const variant = compileFor(graph, device.profile, { reuse, ...(onPass !== undefined && { onPass }) });
   const flops = allKernels(variant.plan).reduce(
     (sum, { stage, about }) => sum + (stage === "item" ? about.flops : 0),
     0,
@@ -83,6 +89,8 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
       scores: measured.scores,
       seconds: { load, user: measured.user, item: measured.item },
       verification,
+      plan: variant.plan,
+      sources,
     };
   } finally {
     weights.close();

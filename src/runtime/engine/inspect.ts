@@ -29,7 +29,7 @@ export function placeOf(value: PlanValue, { params, whole, slabs, slots, program
   const parts = params.get(value.id);
   if (parts !== undefined) {
     return {
-      pieces: parts.map(({ from, to, buffer }) => ({ buffer, at: 0, count: (to - from) * unit })),
+      pieces: parts.map((part) => ({ buffer: part.buffer, at: 0, count: (part.to - part.from) * part.unit })),
       rows,
     };
   }

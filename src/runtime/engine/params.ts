@@ -5,14 +5,17 @@
  * binding stays whole and is bound from an offset.
  */
 import type { Plan, PlanValue } from "../../ir/plan.ts";
+import type { Slicing } from "../../ir/tile.ts";
 import type { WeightSource } from "../weights.ts";
 import { BYTES, type Layout, layoutOf, newWords, packRows } from "./layout.ts";
 import { CHUNK_BYTES, type Memory } from "./memory.ts";
 
-/** A piece of a value: rows [from, to) of its leading axis. */
+/** A piece of a value: rows [from, to) of its leading axis, or of the leading axes that its slices count through. */
 export interface Part {
   readonly from: number;
   readonly to: number;
+  /** Elements of a row, padding included. */
+  readonly unit: number;
   readonly buffer: GPUBuffer;
 }
 
@@ -33,8 +36,10 @@ export function uploadParams(
   let done = 0;
   const uploaded = new Map<number, readonly Part[]>();
   onProgress(0, total);
-  for (const value of values) {
-    const parts = createParts(plan, value, memory);
+  for (const whole of values) {
+    const slicing = slicingOf(plan, whole.id);
+    const value = mergeLeading(whole, slicing?.depth ?? 1);
+    const parts = createParts(slicing?.ranges ?? [], value, memory);
     uploaded.set(value.id, parts);
     for (const part of parts) {
       uploadPart(value, part, memory, weights, (count) => {
@@ -50,21 +55,30 @@ function elements(layout: Layout): number {
   return (layout.rows ?? 1) * layout.compactUnit;
 }
 
-function createParts(plan: Plan, value: PlanValue, memory: Memory): Part[] {
-  const layout = layoutOf(value);
-  const rows = layout.rows ?? 1;
-  const bytes = (from: number, to: number): number => (to - from) * layout.unit * BYTES;
-  if (bytes(0, rows) <= memory.limits.bufferSize) {
-    return [{ from: 0, to: rows, buffer: memory.storage(value.name, bytes(0, rows)) }];
-  }
-  const ranges = slicesOf(plan, value.id);
-  if (ranges.length === 0) return [{ from: 0, to: rows, buffer: memory.storage(value.name, bytes(0, rows)) }];
-  return ranges.map(({ from, to }) => ({ from, to, buffer: memory.storage(value.name, bytes(from, to)) }));
+function createParts(ranges: readonly RowRange[], value: PlanValue, memory: Memory): Part[] {
+  const { rows = 1, unit } = layoutOf(value);
+  const part = (from: number, to: number): Part => {
+    const buffer = memory.storage(value.name, (to - from) * unit * BYTES);
+    return { from, to, unit, buffer };
+  };
+  if (rows * unit * BYTES <= memory.limits.bufferSize || ranges.length === 0) return [part(0, rows)];
+  return ranges.map(({ from, to }) => part(from, to));
 }
 
-function slicesOf(plan: Plan, id: number): readonly RowRange[] {
+function slicingOf(plan: Plan, id: number): Slicing | undefined {
   const kernels = [...plan.kernels.load, ...plan.kernels.user, ...plan.kernels.item];
-  return kernels.find((kernel) => kernel.slicing?.values.includes(id))?.slicing?.ranges ?? [];
+  return kernels.find((kernel) => kernel.slicing?.values.includes(id))?.slicing;
+}
+
+/** The same value with its first `depth` axes as one. */
+function mergeLeading(value: PlanValue, depth: number): PlanValue {
+  if (depth === 1) return value;
+  const rows = value.shape.slice(0, depth).reduce<number>((n, s) => n * (s as number), 1);
+  return {
+    ...value,
+    shape: [rows, ...value.shape.slice(depth)],
+    strides: value.strides.slice(depth - 1),
+  };
 }
 
 function uploadPart(
@@ -84,7 +98,8 @@ function uploadPart(
   for (let row = part.from; row < part.to; row += step) {
     const rows = Math.min(step, part.to - row);
     const count = rows * layout.compactUnit;
-    const from = weights.read(home.path, row * layout.compactUnit, count);
+    const first = (home.rows?.from ?? 0) * compactRow(value) + row * layout.compactUnit;
+    const from = weights.read(home.path, first, count);
     const at = (row - part.from) * layout.unit;
     if (staging === undefined) memory.write(part.buffer, at, from);
     else {
@@ -93,6 +108,11 @@ function uploadPart(
     }
     onRows(count);
   }
+}
+
+/** Elements of one row of the leading axis, as the weights hold them. */
+function compactRow({ shape }: PlanValue): number {
+  return shape.slice(1).reduce<number>((product, extent) => product * Number(extent), 1);
 }
 
 export function uploadConstants(plan: Plan, memory: Memory): Map<number, GPUBuffer> {

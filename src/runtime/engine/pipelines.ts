@@ -1,9 +1,11 @@
 /**
- * @file Kernels' pipelines, created all at once with the asynchronous calls. A text that does not compile is a fault of
+ * @file Kernels' pipelines, created all at once with the asynchronous calls, one for all kernels that differ in names alone
+ * (alike.ts). A text that does not compile is a fault of
  * this compiler or of a driver; the message names the kernel and shows the line.
  */
 import { InputError } from "../../ir/error.ts";
 import type { KernelText } from "../../ir/plan.ts";
+import { alikeKey } from "./alike.ts";
 import type { Counters } from "./memory.ts";
 
 export interface Pipeline {
@@ -22,16 +24,40 @@ export async function createPipelines(
   let done = 0;
   onProgress(0, kernels.length);
   const layouts = new Map<string, GPUBindGroupLayout>();
+  const known = knownPipelines(gpu);
   const created = await Promise.all(
     kernels.map(async (text) => {
       const layout = bindGroupLayout(gpu, text, layouts);
-      const pipeline = await createPipeline(gpu, text, layout);
-      counters.pipelinesCreated++;
+      const key = `${accessKey(text)}\n${alikeKey(text.text)}`;
+      let pipeline = known.get(key);
+      if (pipeline === undefined) {
+        counters.pipelinesCreated++;
+        pipeline = createPipeline(gpu, text, layout);
+        pipeline.catch(() => known.delete(key));
+        known.set(key, pipeline);
+      }
+      const made = { text, pipeline: await pipeline, layout };
       onProgress(++done, kernels.length);
-      return [text.name, { text, pipeline, layout }] as const;
+      return [text.name, made] as const;
     }),
   );
   return new Map(created);
+}
+
+/** Pipelines by what they compute, as long as the device lives: engines and layers of one form share them. */
+const pipelinesOf = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+function knownPipelines(gpu: GPUDevice): Map<string, Promise<GPUComputePipeline>> {
+  let known = pipelinesOf.get(gpu);
+  if (known === undefined) {
+    known = new Map();
+    pipelinesOf.set(gpu, known);
+  }
+  return known;
+}
+
+function accessKey(text: KernelText): string {
+  return text.bindings.map((binding) => binding.access).join();
 }
 
 /** Layouts are explicit: an automatic one leaves out what a kernel declares but does not use. */
@@ -40,7 +66,7 @@ function bindGroupLayout(
   text: KernelText,
   known: Map<string, GPUBindGroupLayout>,
 ): GPUBindGroupLayout {
-  const key = text.bindings.map((binding) => binding.access).join();
+  const key = accessKey(text);
   const found = known.get(key);
   if (found !== undefined) return found;
   const visibility = GPUShaderStage.COMPUTE;

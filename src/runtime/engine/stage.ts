@@ -10,9 +10,9 @@ import type { Stage } from "../../ir/graph.ts";
 import type { Plan, PlanValue } from "../../ir/plan.ts";
 import { CALL_WORDS } from "../../ir/plan.ts";
 import { type TileKernel, workgroupsOf } from "../../ir/tile.ts";
-import { BYTES, isBatched, layoutOf } from "./layout.ts";
+import { BYTES, isBatched } from "./layout.ts";
 import { type Counters, capacityFor, type Memory } from "./memory.ts";
-import type { RowRange } from "./params.ts";
+import type { Part, RowRange } from "./params.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { KernelTimer } from "./timer.ts";
 
@@ -278,7 +278,7 @@ export class StageProgram {
 /** What is bound for rows `range` (all where undefined) of a value that lies in `parts`. */
 export function bindPart(
   value: PlanValue,
-  parts: readonly { readonly from: number; readonly to: number; readonly buffer: GPUBuffer }[],
+  parts: readonly Part[],
   range: RowRange | undefined,
 ): GPUBufferBinding {
   const [only] = parts;
@@ -290,7 +290,7 @@ export function bindPart(
   const part = parts.find(({ from, to }) => from <= range.from && range.to <= to);
   if (part === undefined)
     throw new Error(`internal: no buffer holds rows ${range.from} to ${range.to} of ${value.name}`);
-  const bytes = layoutOf(value).unit * BYTES;
+  const bytes = part.unit * BYTES;
   return {
     buffer: part.buffer,
     offset: (range.from - part.from) * bytes,

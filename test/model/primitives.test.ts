@@ -44,7 +44,7 @@ describe("compile-time arithmetic", () => {
     ["pow(2, 10)", 1024],
     ["floor(2.9) + abs(-3)", 5],
     ["int(-2.7) + len([1, 2, 3])", 1],
-    ["len(iota(7)) + len(broadcast(1.0 * iota(2), \"n -> m n\", m = 5))", 12],
+    ['len(iota(7)) + len(broadcast(1.0 * iota(2), "n -> m n", m = 5))', 12],
     ["sqrt(16) + exp(0) + log(1.0)", 5],
     ["where(2 > 1 and not false, 4, 5)", 4],
   ])("%s = %s", (expr, value) => {

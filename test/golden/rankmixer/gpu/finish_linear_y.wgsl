@@ -35,9 +35,11 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  if (group >= call.rows) { return; }
+  let n_end = call.rows;
+  if (group >= n_end) { return; }
+  let n = group;
   let k4 = min(thread, 3);
-  let pooled_at = pooled[group * 4 + k4];
+  let pooled_at = pooled[n * 4 + k4];
   let finish_linear_w_at = vec4<f32>(finish_linear_w[k4 * 16], finish_linear_w[k4 * 16 + 4], finish_linear_w[k4 * 16 + 8], finish_linear_w[k4 * 16 + 12]);
   partial[thread] = sum4(select(vec4<f32>(0.0), pooled_at * finish_linear_w_at, vec4<bool>(thread < 4)));
   workgroupBarrier();
@@ -66,9 +68,9 @@ fn main(
   let finish_linear_b_at = finish_linear_b[0];
   let at_1 = total + finish_linear_b_at;
   if (thread == 0) {
-    finish_linear_y[group * 4] = at_1;
+    finish_linear_y[n * 4] = at_1;
   }
   if (thread == 0) {
-    finish[group * 4] = sigmoid_f32(at_1);
+    finish[n * 4] = sigmoid_f32(at_1);
   }
 }

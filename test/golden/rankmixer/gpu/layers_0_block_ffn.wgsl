@@ -27,7 +27,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 31) / 32;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= 4 * n_tiles) { return; }
   let n0 = group % n_tiles * 32;
   let t = group / n_tiles;
@@ -43,7 +44,7 @@ fn main(
     let at_row = thread / 4;
     let at_k = thread % 4;
     let k4 = block * 4 + at_k;
-    let n_stage0 = min(n0 + at_row, call.rows - 1);
+    let n_stage0 = min(n0 + at_row, n_end - 1);
     let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_stage0 * 64 + t * 16 + k4];
     a_tile[at_k * 4 * 32 + at_row] = layers_0_block_ffn_h_at.x;
     a_tile[(at_k * 4 + 1) * 32 + at_row] = layers_0_block_ffn_h_at.y;
@@ -52,7 +53,7 @@ fn main(
     let at_row1 = (thread + 64) / 4;
     let at_k1 = (thread + 64) % 4;
     let k4_1 = block * 4 + at_k1;
-    let n_stage1 = min(n0 + at_row1, call.rows - 1);
+    let n_stage1 = min(n0 + at_row1, n_end - 1);
     let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_stage1 * 64 + t * 16 + k4_1];
     a_tile[at_k1 * 4 * 32 + at_row1] = layers_0_block_ffn_h_at1.x;
     a_tile[(at_k1 * 4 + 1) * 32 + at_row1] = layers_0_block_ffn_h_at1.y;
@@ -82,30 +83,26 @@ fn main(
     }
     workgroupBarrier();
   }
-  let n_row0 = min(n0 + row * 4, call.rows - 1);
+  let n_row0 = min(n0 + row * 4, n_end - 1);
   let d4_column0 = min(column, 3);
   let layers_0_block_ffn_b2_at = layers_0_block_ffn_b2[t * 4 + d4_column0];
   let layers_0_block_norm1_at = layers_0_block_norm1[n_row0 * 16 + t * 4 + d4_column0];
-  if (n0 + row * 4 < call.rows && column * 4 < 16) {
-    let at = n_row0 * 16 + t * 4 + d4_column0;
-    layers_0_block[at] = acc_0_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+  if (n0 + row * 4 < n_end && column * 4 < 16) {
+    layers_0_block[n_row0 * 16 + t * 4 + d4_column0] = acc_0_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
   }
-  let n_row1 = min(n0 + (row * 4 + 1), call.rows - 1);
+  let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
   let layers_0_block_norm1_at1 = layers_0_block_norm1[n_row1 * 16 + t * 4 + d4_column0];
-  if (n0 + (row * 4 + 1) < call.rows && column * 4 < 16) {
-    let at = n_row1 * 16 + t * 4 + d4_column0;
-    layers_0_block[at] = acc_1_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at1;
+  if (n0 + (row * 4 + 1) < n_end && column * 4 < 16) {
+    layers_0_block[n_row1 * 16 + t * 4 + d4_column0] = acc_1_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at1;
   }
-  let n_row2 = min(n0 + (row * 4 + 2), call.rows - 1);
+  let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
   let layers_0_block_norm1_at2 = layers_0_block_norm1[n_row2 * 16 + t * 4 + d4_column0];
-  if (n0 + (row * 4 + 2) < call.rows && column * 4 < 16) {
-    let at = n_row2 * 16 + t * 4 + d4_column0;
-    layers_0_block[at] = acc_2_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at2;
+  if (n0 + (row * 4 + 2) < n_end && column * 4 < 16) {
+    layers_0_block[n_row2 * 16 + t * 4 + d4_column0] = acc_2_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at2;
   }
-  let n_row3 = min(n0 + (row * 4 + 3), call.rows - 1);
+  let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
   let layers_0_block_norm1_at3 = layers_0_block_norm1[n_row3 * 16 + t * 4 + d4_column0];
-  if (n0 + (row * 4 + 3) < call.rows && column * 4 < 16) {
-    let at = n_row3 * 16 + t * 4 + d4_column0;
-    layers_0_block[at] = acc_3_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at3;
+  if (n0 + (row * 4 + 3) < n_end && column * 4 < 16) {
+    layers_0_block[n_row3 * 16 + t * 4 + d4_column0] = acc_3_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at3;
   }
 }

@@ -41,7 +41,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 31) / 32;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= 8 * n_tiles) { return; }
   let n0 = group % n_tiles * 32;
   let d0 = group / n_tiles % 2 * 32;
@@ -52,12 +53,13 @@ fn main(
   var acc_1_0: vec4<f32>;
   var acc_2_0: vec4<f32>;
   var acc_3_0: vec4<f32>;
+  let k_blocks = call.one;
   let k_step = call.one * 16;
-  for (var block = 0; block < call.one; block++) {
+  for (var block = 0; block < k_blocks; block++) {
     let at_row = thread / 4;
     let at_k = thread % 4;
     let k4 = block * 4 + at_k;
-    let n_stage0 = min(n0 + at_row, call.rows - 1);
+    let n_stage0 = min(n0 + at_row, n_end - 1);
     let layers_0_block_norm1_at = layers_0_block_norm1[n_stage0 * 16 + t * 4 + k4];
     a_tile[at_k * 4 * 32 + at_row] = layers_0_block_norm1_at.x;
     a_tile[(at_k * 4 + 1) * 32 + at_row] = layers_0_block_norm1_at.y;
@@ -66,7 +68,7 @@ fn main(
     let at_row1 = (thread + 64) / 4;
     let at_k1 = (thread + 64) % 4;
     let k4_1 = block * 4 + at_k1;
-    let n_stage1 = min(n0 + at_row1, call.rows - 1);
+    let n_stage1 = min(n0 + at_row1, n_end - 1);
     let layers_0_block_norm1_at1 = layers_0_block_norm1[n_stage1 * 16 + t * 4 + k4_1];
     a_tile[at_k1 * 4 * 32 + at_row1] = layers_0_block_norm1_at1.x;
     a_tile[(at_k1 * 4 + 1) * 32 + at_row1] = layers_0_block_norm1_at1.y;
@@ -96,26 +98,22 @@ fn main(
     }
     workgroupBarrier();
   }
-  let n_row0 = min(n0 + row * 4, call.rows - 1);
+  let n_row0 = min(n0 + row * 4, n_end - 1);
   let d4_column0 = d0 / 4 + column;
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4_column0];
-  if (n0 + row * 4 < call.rows) {
-    let at = n_row0 * 64 + t * 16 + d4_column0;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_0_0 + layers_0_block_ffn_b1_at);
+  if (n0 + row * 4 < n_end) {
+    layers_0_block_ffn_h[n_row0 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_0_0 + layers_0_block_ffn_b1_at);
   }
-  let n_row1 = min(n0 + (row * 4 + 1), call.rows - 1);
-  if (n0 + (row * 4 + 1) < call.rows) {
-    let at = n_row1 * 64 + t * 16 + d4_column0;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_1_0 + layers_0_block_ffn_b1_at);
+  let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
+  if (n0 + (row * 4 + 1) < n_end) {
+    layers_0_block_ffn_h[n_row1 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_1_0 + layers_0_block_ffn_b1_at);
   }
-  let n_row2 = min(n0 + (row * 4 + 2), call.rows - 1);
-  if (n0 + (row * 4 + 2) < call.rows) {
-    let at = n_row2 * 64 + t * 16 + d4_column0;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_2_0 + layers_0_block_ffn_b1_at);
+  let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
+  if (n0 + (row * 4 + 2) < n_end) {
+    layers_0_block_ffn_h[n_row2 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_2_0 + layers_0_block_ffn_b1_at);
   }
-  let n_row3 = min(n0 + (row * 4 + 3), call.rows - 1);
-  if (n0 + (row * 4 + 3) < call.rows) {
-    let at = n_row3 * 64 + t * 16 + d4_column0;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_3_0 + layers_0_block_ffn_b1_at);
+  let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
+  if (n0 + (row * 4 + 3) < n_end) {
+    layers_0_block_ffn_h[n_row3 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_3_0 + layers_0_block_ffn_b1_at);
   }
 }

@@ -29,7 +29,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  if (group >= call.rows * 4) { return; }
+  let n_end = call.rows;
+  if (group >= n_end * 4) { return; }
   let t = group % 4;
   let n = group / 4;
   let d4 = min(thread, 3);
@@ -87,7 +88,6 @@ fn main(
   if (thread < 4) {
     let layers_0_block_norm2_gain_at = layers_0_block_norm2_gain[d4];
     let layers_0_block_norm2_bias_at = layers_0_block_norm2_bias[d4];
-    let at = n * 16 + t * 4 + d4;
-    layers_0_block_norm2[at] = (layers_0_block_at - mean) * inverseSqrt(total1 / 16.0 + 0.00001) * layers_0_block_norm2_gain_at + layers_0_block_norm2_bias_at;
+    layers_0_block_norm2[n * 16 + t * 4 + d4] = (layers_0_block_at - mean) * inverseSqrt(total1 / 16.0 + 0.00001) * layers_0_block_norm2_gain_at + layers_0_block_norm2_bias_at;
   }
 }

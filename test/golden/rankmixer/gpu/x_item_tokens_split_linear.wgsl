@@ -29,7 +29,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 31) / 32;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= 2 * n_tiles) { return; }
   let n0 = group % n_tiles * 32;
   let t = group / n_tiles;
@@ -45,8 +46,8 @@ fn main(
     let at_row = thread / 4;
     let at_k = thread % 4;
     let k4 = block * 4 + at_k;
-    let n_stage0 = min(n0 + at_row, call.rows - 1);
-    var v: vec4<f32>;
+    let n_stage0 = min(n0 + at_row, n_end - 1);
+    var v: vec4<f32> = vec4<f32>(0.0);
     if (t * 12 + k4 < 16) {
       let vid_rows_at = vid_rows[n_stage0];
       let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
@@ -63,8 +64,8 @@ fn main(
     let at_row1 = (thread + 64) / 4;
     let at_k1 = (thread + 64) % 4;
     let k4_1 = block * 4 + at_k1;
-    let n_stage1 = min(n0 + at_row1, call.rows - 1);
-    var v1: vec4<f32>;
+    let n_stage1 = min(n0 + at_row1, n_end - 1);
+    var v1: vec4<f32> = vec4<f32>(0.0);
     if (t * 12 + k4_1 < 16) {
       let vid_rows_at = vid_rows[n_stage1];
       let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4_1 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
@@ -102,26 +103,22 @@ fn main(
     }
     workgroupBarrier();
   }
-  let n_row0 = min(n0 + row * 4, call.rows - 1);
+  let n_row0 = min(n0 + row * 4, n_end - 1);
   let d4_column0 = min(column, 3);
   let x_item_tokens_split_linear_b_at = x_item_tokens_split_linear_b[t * 4 + d4_column0];
-  if (n0 + row * 4 < call.rows && column * 4 < 16) {
-    let at = n_row0 * 8 + t * 4 + d4_column0;
-    x_item_tokens_split_linear[at] = acc_0_0 + x_item_tokens_split_linear_b_at;
+  if (n0 + row * 4 < n_end && column * 4 < 16) {
+    x_item_tokens_split_linear[n_row0 * 8 + t * 4 + d4_column0] = acc_0_0 + x_item_tokens_split_linear_b_at;
   }
-  let n_row1 = min(n0 + (row * 4 + 1), call.rows - 1);
-  if (n0 + (row * 4 + 1) < call.rows && column * 4 < 16) {
-    let at = n_row1 * 8 + t * 4 + d4_column0;
-    x_item_tokens_split_linear[at] = acc_1_0 + x_item_tokens_split_linear_b_at;
+  let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
+  if (n0 + (row * 4 + 1) < n_end && column * 4 < 16) {
+    x_item_tokens_split_linear[n_row1 * 8 + t * 4 + d4_column0] = acc_1_0 + x_item_tokens_split_linear_b_at;
   }
-  let n_row2 = min(n0 + (row * 4 + 2), call.rows - 1);
-  if (n0 + (row * 4 + 2) < call.rows && column * 4 < 16) {
-    let at = n_row2 * 8 + t * 4 + d4_column0;
-    x_item_tokens_split_linear[at] = acc_2_0 + x_item_tokens_split_linear_b_at;
+  let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
+  if (n0 + (row * 4 + 2) < n_end && column * 4 < 16) {
+    x_item_tokens_split_linear[n_row2 * 8 + t * 4 + d4_column0] = acc_2_0 + x_item_tokens_split_linear_b_at;
   }
-  let n_row3 = min(n0 + (row * 4 + 3), call.rows - 1);
-  if (n0 + (row * 4 + 3) < call.rows && column * 4 < 16) {
-    let at = n_row3 * 8 + t * 4 + d4_column0;
-    x_item_tokens_split_linear[at] = acc_3_0 + x_item_tokens_split_linear_b_at;
+  let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
+  if (n0 + (row * 4 + 3) < n_end && column * 4 < 16) {
+    x_item_tokens_split_linear[n_row3 * 8 + t * 4 + d4_column0] = acc_3_0 + x_item_tokens_split_linear_b_at;
   }
 }

@@ -4,7 +4,7 @@
 //   reads through x.user_tokens: concat
 //   x.user_tokens.split_linear: einsum
 //   x.user_tokens.split_linear: add
-// reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], x_user_tokens_split_linear_b[2, 16], slot[R]
+// reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], slot[R], x_user_tokens_split_linear_b[2, 16]
 // writes x_user_tokens_split_linear[R, 2, 16]
 // cost   5.66 kFLOP per row of R; 11.4 kB and 840 B per row of R
 // grid   t 2, d 16 by 32, r R by 8; inside k 88
@@ -18,8 +18,8 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(3) var<storage, read_write> x_user_tokens: array<f32>;
 @group(0) @binding(4) var<storage, read> profile: array<f32>;
 @group(0) @binding(5) var<storage, read> x_user_tokens_split_linear_w: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> x_user_tokens_split_linear_b: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> slot: array<i32>;
+@group(0) @binding(6) var<storage, read> slot: array<i32>;
+@group(0) @binding(7) var<storage, read> x_user_tokens_split_linear_b: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> x_user_tokens_split_linear: array<vec4<f32>>;
 var<workgroup> a_tile: array<f32, 128>;
 var<workgroup> b_tile: array<vec4<f32>, 128>;
@@ -32,7 +32,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let r_tiles = (call.rows + 7) / 8;
+  let r_end = call.rows;
+  let r_tiles = (r_end + 7) / 8;
   if (group >= 2 * r_tiles) { return; }
   let r0 = group % r_tiles * 8;
   let t = group / r_tiles;
@@ -46,8 +47,8 @@ fn main(
       let at_row = thread / 4;
       let at_k = thread % 4;
       let k4 = block * 4 + at_k;
-      let r_stage0 = min(r0 + at_row, call.rows - 1);
-      var v: vec4<f32>;
+      let r_stage0 = min(r0 + at_row, r_end - 1);
+      var v: vec4<f32> = vec4<f32>(0.0);
       if (t * 22 + min(k4, 21) < 32) {
         let v1 = t * 88 + min(k4, 21) * 4 + vec4<i32>(0, 1, 2, 3);
         let v2 = min(v1, vec4<i32>(127));
@@ -84,12 +85,11 @@ fn main(
     }
     workgroupBarrier();
   }
-  let r_row0 = min(r0 + row, call.rows - 1);
+  let r_row0 = min(r0 + row, r_end - 1);
   let d4_column0 = min(column, 3);
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_column0];
   let slot_at = slot[r_row0];
-  if (r0 + row < call.rows && column * 4 < 16) {
-    let at = slot_at * 8 + t * 4 + d4_column0;
-    x_user_tokens_split_linear[at] = acc_0_0 + x_user_tokens_split_linear_b_at;
+  if (r0 + row < r_end && column * 4 < 16) {
+    x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_column0] = acc_0_0 + x_user_tokens_split_linear_b_at;
   }
 }

@@ -26,11 +26,13 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 15) / 16;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 15) / 16;
   if (group >= 4 * n_tiles) { return; }
   let n0 = group % n_tiles * 16;
   let t = group / n_tiles;
-  let d4_near = min(thread, 3);
+  let d4 = thread;
+  let d4_near = min(d4, 3);
   var acc_0: vec4<f32>;
   var acc_1: vec4<f32>;
   var acc_2: vec4<f32>;
@@ -47,8 +49,8 @@ fn main(
   var acc_13: vec4<f32>;
   var acc_14: vec4<f32>;
   var acc_15: vec4<f32>;
-  let n_lane0 = min(n0 + thread, call.rows - 1);
-  let n_lane1 = min(n0 + (thread + 8), call.rows - 1);
+  let n_lane0 = min(n0 + thread, n_end - 1);
+  let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let k4_end = call.one * 16;
   for (var k4 = 0; k4 < k4_end; k4++) {
     let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_lane0 * 64 + t * 16 + k4];
@@ -123,101 +125,85 @@ fn main(
     acc_15 += subgroupBroadcast(layers_0_block_ffn_h_at1.w, 7) * layers_0_block_ffn_w2_at3;
   }
   let layers_0_block_ffn_b2_at = layers_0_block_ffn_b2[t * 4 + d4_near];
-  if (thread * 4 < 16) {
-    if (n0 < call.rows) {
+  if (d4 * 4 < 16) {
+    if (n0 < n_end) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n0 * 16 + t * 4 + d4_near];
-      let at = n0 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n0 * 16 + t * 4 + d4_near] = acc_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 1 < call.rows) {
+    if (n0 + 1 < n_end) {
       let n_1 = n0 + 1;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_1 * 16 + t * 4 + d4_near];
-      let at = n_1 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_1 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_1 * 16 + t * 4 + d4_near] = acc_1 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 2 < call.rows) {
+    if (n0 + 2 < n_end) {
       let n_2 = n0 + 2;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_2 * 16 + t * 4 + d4_near];
-      let at = n_2 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_2 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_2 * 16 + t * 4 + d4_near] = acc_2 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 3 < call.rows) {
+    if (n0 + 3 < n_end) {
       let n_3 = n0 + 3;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_3 * 16 + t * 4 + d4_near];
-      let at = n_3 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_3 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_3 * 16 + t * 4 + d4_near] = acc_3 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 4 < call.rows) {
+    if (n0 + 4 < n_end) {
       let n_4 = n0 + 4;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_4 * 16 + t * 4 + d4_near];
-      let at = n_4 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_4 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_4 * 16 + t * 4 + d4_near] = acc_4 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 5 < call.rows) {
+    if (n0 + 5 < n_end) {
       let n_5 = n0 + 5;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_5 * 16 + t * 4 + d4_near];
-      let at = n_5 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_5 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_5 * 16 + t * 4 + d4_near] = acc_5 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 6 < call.rows) {
+    if (n0 + 6 < n_end) {
       let n_6 = n0 + 6;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_6 * 16 + t * 4 + d4_near];
-      let at = n_6 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_6 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_6 * 16 + t * 4 + d4_near] = acc_6 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 7 < call.rows) {
+    if (n0 + 7 < n_end) {
       let n_7 = n0 + 7;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_7 * 16 + t * 4 + d4_near];
-      let at = n_7 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_7 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_7 * 16 + t * 4 + d4_near] = acc_7 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 8 < call.rows) {
+    if (n0 + 8 < n_end) {
       let n_8 = n0 + 8;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_8 * 16 + t * 4 + d4_near];
-      let at = n_8 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_8 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_8 * 16 + t * 4 + d4_near] = acc_8 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 9 < call.rows) {
+    if (n0 + 9 < n_end) {
       let n_9 = n0 + 9;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_9 * 16 + t * 4 + d4_near];
-      let at = n_9 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_9 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_9 * 16 + t * 4 + d4_near] = acc_9 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 10 < call.rows) {
+    if (n0 + 10 < n_end) {
       let n_10 = n0 + 10;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_10 * 16 + t * 4 + d4_near];
-      let at = n_10 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_10 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_10 * 16 + t * 4 + d4_near] = acc_10 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 11 < call.rows) {
+    if (n0 + 11 < n_end) {
       let n_11 = n0 + 11;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_11 * 16 + t * 4 + d4_near];
-      let at = n_11 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_11 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_11 * 16 + t * 4 + d4_near] = acc_11 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 12 < call.rows) {
+    if (n0 + 12 < n_end) {
       let n_12 = n0 + 12;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_12 * 16 + t * 4 + d4_near];
-      let at = n_12 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_12 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_12 * 16 + t * 4 + d4_near] = acc_12 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 13 < call.rows) {
+    if (n0 + 13 < n_end) {
       let n_13 = n0 + 13;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_13 * 16 + t * 4 + d4_near];
-      let at = n_13 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_13 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_13 * 16 + t * 4 + d4_near] = acc_13 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 14 < call.rows) {
+    if (n0 + 14 < n_end) {
       let n_14 = n0 + 14;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_14 * 16 + t * 4 + d4_near];
-      let at = n_14 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_14 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_14 * 16 + t * 4 + d4_near] = acc_14 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
-    if (n0 + 15 < call.rows) {
+    if (n0 + 15 < n_end) {
       let n_15 = n0 + 15;
       let layers_0_block_norm1_at = layers_0_block_norm1[n_15 * 16 + t * 4 + d4_near];
-      let at = n_15 * 16 + t * 4 + d4_near;
-      layers_0_block[at] = acc_15 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      layers_0_block[n_15 * 16 + t * 4 + d4_near] = acc_15 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
     }
   }
 }

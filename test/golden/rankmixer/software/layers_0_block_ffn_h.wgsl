@@ -40,7 +40,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 15) / 16;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 15) / 16;
   if (group >= 8 * n_tiles) { return; }
   let n0 = group % n_tiles * 16;
   let d0 = group / n_tiles % 2 * 32;
@@ -62,8 +63,8 @@ fn main(
   var acc_13: vec4<f32>;
   var acc_14: vec4<f32>;
   var acc_15: vec4<f32>;
-  let n_lane0 = min(n0 + thread, call.rows - 1);
-  let n_lane1 = min(n0 + (thread + 8), call.rows - 1);
+  let n_lane0 = min(n0 + thread, n_end - 1);
+  let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let k4_end = call.one * 4;
   for (var k4 = 0; k4 < k4_end; k4++) {
     let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
@@ -138,83 +139,67 @@ fn main(
     acc_15 += subgroupBroadcast(layers_0_block_norm1_at1.w, 7) * layers_0_block_ffn_w1_at3;
   }
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4];
-  if (n0 < call.rows) {
-    let at = n0 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_0 + layers_0_block_ffn_b1_at);
+  if (n0 < n_end) {
+    layers_0_block_ffn_h[n0 * 64 + t * 16 + d4] = gelu_f32x4(acc_0 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 1 < call.rows) {
+  if (n0 + 1 < n_end) {
     let n_1 = n0 + 1;
-    let at = n_1 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_1 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_1 * 64 + t * 16 + d4] = gelu_f32x4(acc_1 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 2 < call.rows) {
+  if (n0 + 2 < n_end) {
     let n_2 = n0 + 2;
-    let at = n_2 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_2 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_2 * 64 + t * 16 + d4] = gelu_f32x4(acc_2 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 3 < call.rows) {
+  if (n0 + 3 < n_end) {
     let n_3 = n0 + 3;
-    let at = n_3 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_3 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_3 * 64 + t * 16 + d4] = gelu_f32x4(acc_3 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 4 < call.rows) {
+  if (n0 + 4 < n_end) {
     let n_4 = n0 + 4;
-    let at = n_4 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_4 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_4 * 64 + t * 16 + d4] = gelu_f32x4(acc_4 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 5 < call.rows) {
+  if (n0 + 5 < n_end) {
     let n_5 = n0 + 5;
-    let at = n_5 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_5 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_5 * 64 + t * 16 + d4] = gelu_f32x4(acc_5 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 6 < call.rows) {
+  if (n0 + 6 < n_end) {
     let n_6 = n0 + 6;
-    let at = n_6 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_6 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_6 * 64 + t * 16 + d4] = gelu_f32x4(acc_6 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 7 < call.rows) {
+  if (n0 + 7 < n_end) {
     let n_7 = n0 + 7;
-    let at = n_7 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_7 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_7 * 64 + t * 16 + d4] = gelu_f32x4(acc_7 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 8 < call.rows) {
+  if (n0 + 8 < n_end) {
     let n_8 = n0 + 8;
-    let at = n_8 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_8 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_8 * 64 + t * 16 + d4] = gelu_f32x4(acc_8 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 9 < call.rows) {
+  if (n0 + 9 < n_end) {
     let n_9 = n0 + 9;
-    let at = n_9 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_9 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_9 * 64 + t * 16 + d4] = gelu_f32x4(acc_9 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 10 < call.rows) {
+  if (n0 + 10 < n_end) {
     let n_10 = n0 + 10;
-    let at = n_10 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_10 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_10 * 64 + t * 16 + d4] = gelu_f32x4(acc_10 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 11 < call.rows) {
+  if (n0 + 11 < n_end) {
     let n_11 = n0 + 11;
-    let at = n_11 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_11 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_11 * 64 + t * 16 + d4] = gelu_f32x4(acc_11 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 12 < call.rows) {
+  if (n0 + 12 < n_end) {
     let n_12 = n0 + 12;
-    let at = n_12 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_12 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_12 * 64 + t * 16 + d4] = gelu_f32x4(acc_12 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 13 < call.rows) {
+  if (n0 + 13 < n_end) {
     let n_13 = n0 + 13;
-    let at = n_13 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_13 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_13 * 64 + t * 16 + d4] = gelu_f32x4(acc_13 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 14 < call.rows) {
+  if (n0 + 14 < n_end) {
     let n_14 = n0 + 14;
-    let at = n_14 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_14 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_14 * 64 + t * 16 + d4] = gelu_f32x4(acc_14 + layers_0_block_ffn_b1_at);
   }
-  if (n0 + 15 < call.rows) {
+  if (n0 + 15 < n_end) {
     let n_15 = n0 + 15;
-    let at = n_15 * 64 + t * 16 + d4;
-    layers_0_block_ffn_h[at] = gelu_f32x4(acc_15 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_15 * 64 + t * 16 + d4] = gelu_f32x4(acc_15 + layers_0_block_ffn_b1_at);
   }
 }

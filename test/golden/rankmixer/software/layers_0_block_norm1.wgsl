@@ -34,7 +34,8 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  if (group >= call.rows * 4) { return; }
+  let n_end = call.rows;
+  if (group >= n_end * 4) { return; }
   let t = group % 4;
   let n = group / 4;
   let d4 = min(thread, 3);
@@ -63,7 +64,6 @@ fn main(
   if (thread < 4) {
     let layers_0_block_norm1_gain_at = layers_0_block_norm1_gain[d4];
     let layers_0_block_norm1_bias_at = layers_0_block_norm1_bias[d4];
-    let at = n * 16 + t * 4 + d4;
-    layers_0_block_norm1[at] = (v + v1 - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm1_gain_at + layers_0_block_norm1_bias_at;
+    layers_0_block_norm1[n * 16 + t * 4 + d4] = (v + v1 - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm1_gain_at + layers_0_block_norm1_bias_at;
   }
 }

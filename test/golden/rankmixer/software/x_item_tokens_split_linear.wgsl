@@ -28,11 +28,13 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let n_tiles = (call.rows + 15) / 16;
+  let n_end = call.rows;
+  let n_tiles = (n_end + 15) / 16;
   if (group >= 2 * n_tiles) { return; }
   let n0 = group % n_tiles * 16;
   let t = group / n_tiles;
-  let d4_near = min(thread, 3);
+  let d4 = thread;
+  let d4_near = min(d4, 3);
   var acc_0: vec4<f32>;
   var acc_1: vec4<f32>;
   var acc_2: vec4<f32>;
@@ -49,11 +51,11 @@ fn main(
   var acc_13: vec4<f32>;
   var acc_14: vec4<f32>;
   var acc_15: vec4<f32>;
-  let n_lane0 = min(n0 + thread, call.rows - 1);
-  let n_lane1 = min(n0 + (thread + 8), call.rows - 1);
+  let n_lane0 = min(n0 + thread, n_end - 1);
+  let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let k4_end = call.one * 12;
   for (var k4 = 0; k4 < k4_end; k4++) {
-    var v: vec4<f32>;
+    var v: vec4<f32> = vec4<f32>(0.0);
     if (t * 12 + k4 < 16) {
       let vid_rows_at = vid_rows[n_lane0];
       let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
@@ -63,7 +65,7 @@ fn main(
       let stats_at = vec4<f32>(stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
       v = stats_at;
     }
-    var v1: vec4<f32>;
+    var v1: vec4<f32> = vec4<f32>(0.0);
     if (t * 12 + k4 < 16) {
       let vid_rows_at = vid_rows[n_lane1];
       let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
@@ -143,85 +145,69 @@ fn main(
     acc_15 += subgroupBroadcast(v1.w, 7) * x_item_tokens_split_linear_w_at3;
   }
   let x_item_tokens_split_linear_b_at = x_item_tokens_split_linear_b[t * 4 + d4_near];
-  if (thread * 4 < 16) {
-    if (n0 < call.rows) {
-      let at = n0 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_0 + x_item_tokens_split_linear_b_at;
+  if (d4 * 4 < 16) {
+    if (n0 < n_end) {
+      x_item_tokens_split_linear[n0 * 8 + t * 4 + d4_near] = acc_0 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 1 < call.rows) {
+    if (n0 + 1 < n_end) {
       let n_1 = n0 + 1;
-      let at = n_1 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_1 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_1 * 8 + t * 4 + d4_near] = acc_1 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 2 < call.rows) {
+    if (n0 + 2 < n_end) {
       let n_2 = n0 + 2;
-      let at = n_2 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_2 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_2 * 8 + t * 4 + d4_near] = acc_2 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 3 < call.rows) {
+    if (n0 + 3 < n_end) {
       let n_3 = n0 + 3;
-      let at = n_3 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_3 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_3 * 8 + t * 4 + d4_near] = acc_3 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 4 < call.rows) {
+    if (n0 + 4 < n_end) {
       let n_4 = n0 + 4;
-      let at = n_4 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_4 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_4 * 8 + t * 4 + d4_near] = acc_4 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 5 < call.rows) {
+    if (n0 + 5 < n_end) {
       let n_5 = n0 + 5;
-      let at = n_5 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_5 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_5 * 8 + t * 4 + d4_near] = acc_5 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 6 < call.rows) {
+    if (n0 + 6 < n_end) {
       let n_6 = n0 + 6;
-      let at = n_6 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_6 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_6 * 8 + t * 4 + d4_near] = acc_6 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 7 < call.rows) {
+    if (n0 + 7 < n_end) {
       let n_7 = n0 + 7;
-      let at = n_7 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_7 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_7 * 8 + t * 4 + d4_near] = acc_7 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 8 < call.rows) {
+    if (n0 + 8 < n_end) {
       let n_8 = n0 + 8;
-      let at = n_8 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_8 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_8 * 8 + t * 4 + d4_near] = acc_8 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 9 < call.rows) {
+    if (n0 + 9 < n_end) {
       let n_9 = n0 + 9;
-      let at = n_9 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_9 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_9 * 8 + t * 4 + d4_near] = acc_9 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 10 < call.rows) {
+    if (n0 + 10 < n_end) {
       let n_10 = n0 + 10;
-      let at = n_10 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_10 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_10 * 8 + t * 4 + d4_near] = acc_10 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 11 < call.rows) {
+    if (n0 + 11 < n_end) {
       let n_11 = n0 + 11;
-      let at = n_11 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_11 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_11 * 8 + t * 4 + d4_near] = acc_11 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 12 < call.rows) {
+    if (n0 + 12 < n_end) {
       let n_12 = n0 + 12;
-      let at = n_12 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_12 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_12 * 8 + t * 4 + d4_near] = acc_12 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 13 < call.rows) {
+    if (n0 + 13 < n_end) {
       let n_13 = n0 + 13;
-      let at = n_13 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_13 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_13 * 8 + t * 4 + d4_near] = acc_13 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 14 < call.rows) {
+    if (n0 + 14 < n_end) {
       let n_14 = n0 + 14;
-      let at = n_14 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_14 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_14 * 8 + t * 4 + d4_near] = acc_14 + x_item_tokens_split_linear_b_at;
     }
-    if (n0 + 15 < call.rows) {
+    if (n0 + 15 < n_end) {
       let n_15 = n0 + 15;
-      let at = n_15 * 8 + t * 4 + d4_near;
-      x_item_tokens_split_linear[at] = acc_15 + x_item_tokens_split_linear_b_at;
+      x_item_tokens_split_linear[n_15 * 8 + t * 4 + d4_near] = acc_15 + x_item_tokens_split_linear_b_at;
     }
   }
 }

@@ -1,6 +1,6 @@
 // x_user_tokens (user stage)
-//   reads through watched: lt
 //   reads through watched: lookup
+//   reads through watched: lt
 //   reads through watched: where
 //   reads through x.user_tokens: to_num
 //   reads through x.user_tokens: max
@@ -38,7 +38,7 @@ fn main(
     var acc: vec4<f32> = vec4<f32>(0.0);
     let watched_length_at = watched_length[e4 / 16];
     for (var k = 0; k < k_end; k++) {
-      var v: vec4<f32>;
+      var v: vec4<f32> = vec4<f32>(0.0);
       if (k < watched_length_at) {
         let watched_rows_at = watched_rows[e4 / 16 * 52 + k];
         let videos_rows_user_at = videos_rows_user[min(max(watched_rows_at, 0), 4999999) * 16 + e4 % 16];

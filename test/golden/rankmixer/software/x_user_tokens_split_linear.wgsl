@@ -3,7 +3,7 @@
 //   reads through x.user_tokens: concat
 //   x.user_tokens.split_linear: einsum
 //   x.user_tokens.split_linear: add
-// reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], x_user_tokens_split_linear_b[2, 16], slot[R]
+// reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], slot[R], x_user_tokens_split_linear_b[2, 16]
 // writes x_user_tokens_split_linear[R, 2, 16]
 // cost   5.66 kFLOP per row of R; 11.4 kB and 840 B per row of R
 // grid   t 2, d 16 by 32, r R by 8; inside k 88
@@ -18,8 +18,8 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(3) var<storage, read_write> x_user_tokens: array<f32>;
 @group(0) @binding(4) var<storage, read> profile: array<f32>;
 @group(0) @binding(5) var<storage, read> x_user_tokens_split_linear_w: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> x_user_tokens_split_linear_b: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> slot: array<i32>;
+@group(0) @binding(6) var<storage, read> slot: array<i32>;
+@group(0) @binding(7) var<storage, read> x_user_tokens_split_linear_b: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> x_user_tokens_split_linear: array<vec4<f32>>;
 
 @compute @workgroup_size(8)
@@ -30,11 +30,13 @@ fn main(
 ) {
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
-  let r_tiles = (call.rows + 7) / 8;
+  let r_end = call.rows;
+  let r_tiles = (r_end + 7) / 8;
   if (group >= 2 * r_tiles) { return; }
   let r0 = group % r_tiles * 8;
   let t = group / r_tiles;
-  let d4_near = min(thread, 3);
+  let d4 = thread;
+  let d4_near = min(d4, 3);
   var acc_0: vec4<f32>;
   var acc_1: vec4<f32>;
   var acc_2: vec4<f32>;
@@ -43,10 +45,10 @@ fn main(
   var acc_5: vec4<f32>;
   var acc_6: vec4<f32>;
   var acc_7: vec4<f32>;
-  let r_lane0 = min(r0 + thread, call.rows - 1);
+  let r_lane0 = min(r0 + thread, r_end - 1);
   let k4_end = call.one * 22;
   for (var k4 = 0; k4 < k4_end; k4++) {
-    var v: vec4<f32>;
+    var v: vec4<f32> = vec4<f32>(0.0);
     let v1 = t * 22 + k4;
     if (v1 < 16) {
       let uid_rows_at = uid_rows[r_lane0];
@@ -54,7 +56,7 @@ fn main(
       let users_rows_user_at = vec4<f32>(users_rows_user[place.x], users_rows_user[place.y], users_rows_user[place.z], users_rows_user[place.w]);
       v = users_rows_user_at;
     } else {
-      var v2: vec4<f32>;
+      var v2: vec4<f32> = vec4<f32>(0.0);
       if (v1 < 32) {
         let x_user_tokens_at = vec4<f32>(x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 64, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 63, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 62, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 61, 0), 63)]);
         v2 = x_user_tokens_at;
@@ -102,53 +104,45 @@ fn main(
     acc_7 += subgroupBroadcast(v.w, 7) * x_user_tokens_split_linear_w_at3;
   }
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_near];
-  if (thread * 4 < 16) {
-    if (r0 < call.rows) {
+  if (d4 * 4 < 16) {
+    if (r0 < r_end) {
       let slot_at = slot[r0];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_0 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_0 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 1 < call.rows) {
+    if (r0 + 1 < r_end) {
       let r_1 = r0 + 1;
       let slot_at = slot[r_1];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_1 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_1 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 2 < call.rows) {
+    if (r0 + 2 < r_end) {
       let r_2 = r0 + 2;
       let slot_at = slot[r_2];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_2 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_2 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 3 < call.rows) {
+    if (r0 + 3 < r_end) {
       let r_3 = r0 + 3;
       let slot_at = slot[r_3];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_3 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_3 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 4 < call.rows) {
+    if (r0 + 4 < r_end) {
       let r_4 = r0 + 4;
       let slot_at = slot[r_4];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_4 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_4 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 5 < call.rows) {
+    if (r0 + 5 < r_end) {
       let r_5 = r0 + 5;
       let slot_at = slot[r_5];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_5 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_5 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 6 < call.rows) {
+    if (r0 + 6 < r_end) {
       let r_6 = r0 + 6;
       let slot_at = slot[r_6];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_6 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_6 + x_user_tokens_split_linear_b_at;
     }
-    if (r0 + 7 < call.rows) {
+    if (r0 + 7 < r_end) {
       let r_7 = r0 + 7;
       let slot_at = slot[r_7];
-      let at = slot_at * 8 + t * 4 + d4_near;
-      x_user_tokens_split_linear[at] = acc_7 + x_user_tokens_split_linear_b_at;
+      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_7 + x_user_tokens_split_linear_b_at;
     }
   }
 }

@@ -19,12 +19,11 @@ import {
   ne,
   num,
   sub,
-  substitute,
   tile,
   where,
 } from "../../src/ir/expr.ts";
-import type { ActiveRows, Graph, Node, Op, Operand, Stage } from "../../src/ir/graph.ts";
-import { type ElementOf, REQUEST } from "../../src/ir/ops/def.ts";
+import type { ActiveRows, Graph, Node, Op, Stage } from "../../src/ir/graph.ts";
+import { REQUEST } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
 import { simplify } from "../../src/ir/simplify.ts";
 import {
@@ -36,22 +35,16 @@ import {
   type TileStmt,
 } from "../../src/ir/tile.ts";
 import { isSource } from "../restrict.ts";
-import { type Group, isAnchor } from "./groups.ts";
-import { axisNames, innerNames, type Names } from "./names.ts";
+import type { Group } from "./groups.ts";
+import { axisNames, innerNames } from "./names.ts";
+import { type FusionContext, Reader } from "./reader.ts";
+import { dotRoles, rowRoles } from "./roles.ts";
 import { type GateList, RowPoint } from "./rows.ts";
 import type { ScorePattern } from "./score.ts";
-import { type StandIn, scoreStatement } from "./scorekernel.ts";
-import type { ValueTable } from "./values.ts";
+import { scoreStatement } from "./scorekernel.ts";
 
 /** A row that is all −∞ after masking has nothing visible; devices hold −∞ as the lowest finite number. */
 const NOTHING_VISIBLE = -3e38;
-
-export interface FusionContext {
-  readonly graph: Graph;
-  readonly values: ValueTable;
-  readonly stored: ReadonlySet<number>;
-  readonly names: Names;
-}
 
 export function buildKernel(group: Group, context: FusionContext): TileKernel {
   return new KernelBuilder(group, context).build();
@@ -71,17 +64,14 @@ class KernelBuilder {
   private readonly grid: GridAxis[] = [];
   private readonly inner: InnerAxis[] = [];
   private readonly body: TileStmt[] = [];
-  private readonly inlined = new Set<number>();
-  /** Values that stand for something else while a score product's parts are read. */
-  private readonly standIns = new Map<number, StandIn>();
-  /** Of a kernel over a gate's active rows. */
-  private row: RowPoint | undefined;
+  private readonly reader: Reader;
 
   constructor(group: Group, context: FusionContext) {
     this.group = group;
     this.context = context;
     this.root = context.graph.nodes[group.root];
     this.stage = this.root.program ?? "load";
+    this.reader = new Reader(context, this.stage, group.root);
   }
 
   build(): TileKernel {
@@ -108,7 +98,7 @@ class KernelBuilder {
     };
     place(axis("m", list.members), members);
     place(axis("g", list.groups), groups);
-    const active = simplify(ne(this.loaded(gate, index), num(0)));
+    const active = simplify(ne(this.reader.loaded(gate, index), num(0)));
     const reads = buffersOf([{ kind: "let", out: "active", value: active }]);
     const write = (value: number): KernelBuffer => ({ value, access: "write" });
     const kernel = (step: "count" | "list", fused: string, buffers: readonly KernelBuffer[]): TileKernel => ({
@@ -142,7 +132,7 @@ class KernelBuilder {
 
   private elementWise(): void {
     const index = this.gridOf(this.root.type.shape, axisNames(this.root.type.shape));
-    this.stores(index, [], this.element(this.root, index));
+    this.stores(index, [], this.reader.element(this.root, index));
   }
 
   private contraction(node: Node, op: Extract<Op, { kind: "einsum" }>): void {
@@ -167,7 +157,7 @@ class KernelBuilder {
     this.inner.push({ name: k, extent, step: 1 });
     split(axis(k, extent), roles.k, sizes, at);
     const read = (which: number): Expr =>
-      this.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
+      this.reader.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
     const factors = { a: simplify(read(roles.a)), b: simplify(read(1 - roles.a)) };
     this.body.push({ kind: "dot", out: "acc", m, n, k, ...factors });
     this.epilogue(
@@ -180,7 +170,7 @@ class KernelBuilder {
 
   /** Two contractions with a function of their pairs between (see score.ts): the pairs become tiles that are never stored. */
   private scoreProduct(second: Node, pattern: ScorePattern): void {
-    for (const id of pattern.inside) this.inlined.add(id);
+    for (const id of pattern.inside) this.reader.inlined.add(id);
     const { statement, index } = scoreStatement(second, pattern, {
       graph: this.context.graph,
       addGrid: (name, extent) => this.addGrid(name, extent),
@@ -188,29 +178,13 @@ class KernelBuilder {
       flatten: (labels, sizes, name, at) => this.flatten(labels, sizes, name, at),
       split,
       labelSizes: (node, op) => this.labelSizes(node, op),
-      read: (node, k, at) => this.operand(node, k)(at),
-      isOfRequest: (operand) => this.isOfRequest(operand.id),
+      read: (node, k, at) => this.reader.operand(node, k)(at),
+      isOfRequest: (operand) => this.reader.isOfRequest(operand.id),
       requestOf: (candidate) => load(this.context.values.slots("item").id, [candidate], "i32"),
-      withStandIn: (id, value, read) => this.withStandIn(id, value, read),
+      withStandIn: (id, value, read) => this.reader.withStandIn(id, value, read),
     });
     this.body.push(statement);
     this.epilogue(second, index, [], tile("acc", "num"));
-  }
-
-  /** Whether value `id` is computed here from what the request keeps, and nothing of the candidate. */
-  private isOfRequest(id: number): boolean {
-    const node = this.context.graph.nodes[id];
-    if (node.program !== "item" || node.op.kind === "by_request") return true;
-    if (isSource(node.op) || isAnchor(node) || this.context.stored.has(id)) return false;
-    return node.inputs.every((o) => this.isOfRequest(o.id));
-  }
-
-  /** Reads with value `id` standing for something else. */
-  private withStandIn(id: number, value: StandIn, read: () => Expr): Expr {
-    this.standIns.set(id, value);
-    const result = read();
-    this.standIns.delete(id);
-    return result;
   }
 
   /** A contraction too thin for a matrix product: one sum per element of the result. */
@@ -228,7 +202,7 @@ class KernelBuilder {
       at.set(l, this.addInner(inner[i], sizes.get(l) as number));
     });
     const factors = node.inputs.map((_, k) =>
-      this.operand(node, k)(op.operands[k].map((l) => at.get(l) ?? int(0))),
+      this.reader.operand(node, k)(op.operands[k].map((l) => at.get(l) ?? int(0))),
     );
     const value = simplify(factors.reduce((a, b) => mul(a, b)));
     this.body.push({ kind: "reduce", fn: "sum", out: "acc", over: inner, value });
@@ -236,7 +210,7 @@ class KernelBuilder {
   }
 
   private reduction(node: Node, op: Extract<Op, { kind: "reduce" }>): void {
-    const input = this.seen(node.inputs[0]);
+    const input = this.reader.seen(node.inputs[0]);
     const names = axisNames(node.type.shape);
     const index = this.gridOf(node.type.shape, names);
     const inner = innerNames(op.axes.length, names);
@@ -259,7 +233,7 @@ class KernelBuilder {
       fn,
       out: "acc",
       over: inner,
-      value: simplify(this.operand(node, 0)(full)),
+      value: simplify(this.reader.operand(node, 0)(full)),
     });
     const total = tile("acc", node.type.dtype);
     this.epilogue(node, index, [], op.fn === "mean" ? div(total, num(count)) : total);
@@ -273,7 +247,7 @@ class KernelBuilder {
 
   private rowStatistics(node: Node, op: Extract<Op, { kind: "row_statistics" }>): void {
     const { index, mean, scale } = this.statistics(node, op);
-    const [which] = innerNames(1, axisNames(this.seen(node.inputs[0])));
+    const [which] = innerNames(1, axisNames(this.reader.seen(node.inputs[0])));
     const at = this.addInner(which, 2);
     const rows = index.slice(0, -1);
     this.epilogue(node, [...rows, at], [which], where(lt(at, int(1)), mean ?? num(0), scale));
@@ -284,13 +258,13 @@ class KernelBuilder {
     node: Node,
     op: Extract<Op, { kind: "normalize" | "row_statistics" }>,
   ): { index: Expr[]; along: string; x: Expr; mean: Expr | undefined; scale: Expr } {
-    const shape = this.seen(node.inputs[0]);
+    const shape = this.reader.seen(node.inputs[0]);
     const names = axisNames(shape);
     const size = shape[shape.length - 1] as number;
     const index = this.gridOf(shape.slice(0, -1), names.slice(0, -1));
     const along = names[names.length - 1];
     index.push(this.addInner(along, size));
-    const x = simplify(this.operand(node, 0)(index));
+    const x = simplify(this.reader.operand(node, 0)(index));
     const root = (squares: Expr): Expr => apply("rsqrt", add(squares, num(op.eps)));
     if (op.norm === "layer") {
       this.body.push({ kind: "moments", mean: "mean", m2: "m2", over: [along], value: x });
@@ -318,7 +292,7 @@ class KernelBuilder {
       outer.map((o) => o.i),
     );
     index.splice(op.axis, 0, this.addInner(along, shape[op.axis] as number));
-    const x = simplify(this.operand(node, 0)(index));
+    const x = simplify(this.reader.operand(node, 0)(index));
     const highest = tile("highest", "num");
     const empty = lt(highest, num(NOTHING_VISIBLE));
     const weight = where(empty, num(0), apply("exp", sub(x, highest)));
@@ -338,11 +312,11 @@ class KernelBuilder {
       const node = this.context.graph.nodes[id];
       if (node !== anchor) {
         const before = chain[i - 1];
-        current = this.elementOf(node, at, (k, where_) => {
+        current = this.reader.elementOf(node, at, (k, where_) => {
           const operand = node.inputs[k];
-          return operand.id === before ? current : this.read(operand)(where_);
+          return operand.id === before ? current : this.reader.read(operand)(where_);
         });
-        this.inlined.add(id);
+        this.reader.inlined.add(id);
       }
       if (!this.context.stored.has(id)) return;
       if (id !== this.root.id) {
@@ -364,8 +338,8 @@ class KernelBuilder {
   private store(node: Node, index: readonly Expr[], over: readonly string[], value: Expr): void {
     const { values } = this.context;
     const target = values.of(node, this.stage);
-    const dense = values.isKept(node) && this.stage === "user" ? this.slotted("user", index) : index;
-    const where_ = node.rows && this.row ? this.row.stored(node.rows, index) : dense;
+    const dense = values.isKept(node) && this.stage === "user" ? this.reader.slotted("user", index) : index;
+    const where_ = node.rows && this.reader.row ? this.reader.row.stored(node.rows, index) : dense;
     const stored = node.type.dtype === "bool" ? apply("to_i32", value) : value;
     this.body.push({
       kind: "store",
@@ -373,108 +347,6 @@ class KernelBuilder {
       over,
       index: where_.map(simplify),
       value: simplify(stored),
-    });
-  }
-
-  private slotted(stage: "user" | "item", index: readonly Expr[]): Expr[] {
-    return [load(this.context.values.slots(stage).id, [index[0]], "i32"), ...index.slice(1)];
-  }
-
-  // --------------------------------------------------------------------------------------------- expressions
-
-  private operand(node: Node, k: number): (index: readonly Expr[]) => Expr {
-    return this.read(node.inputs[k]);
-  }
-
-  private seen(operand: Operand): readonly Extent[] {
-    return operand.map?.out ?? this.context.graph.nodes[operand.id].type.shape;
-  }
-
-  private read(operand: Operand): (index: readonly Expr[]) => Expr {
-    const { map } = operand;
-    const node = this.context.graph.nodes[operand.id];
-    if (!map) return (index) => this.element(node, index);
-    return (index) => {
-      const at = new Map(index.map((e, i) => [`i${i}`, e]));
-      return this.element(
-        node,
-        map.index.map((e) => simplify(substitute(e, at))),
-      );
-    };
-  }
-
-  /** The element of a value: loaded where it is stored, computed where it is not. */
-  private element(node: Node, index: readonly Expr[]): Expr {
-    const { op } = node;
-    const standIn = this.standIns.get(node.id);
-    if (standIn) return standIn(index);
-    if (node !== this.root && this.context.stored.has(node.id)) return this.loaded(node, index);
-    if (op.kind === "param" || op.kind === "feature" || op.kind === "data") return this.loaded(node, index);
-    this.inlined.add(node.id);
-    if (op.kind === "by_request") return this.gathered(node, index);
-    if (op.kind === "lookup") return this.lookedUp(node, index);
-    if (op.kind === "einsum") {
-      const at = new Map(op.out.map((l, i) => [l, index[i]]));
-      const factors = node.inputs.map((o, k) => this.read(o)(op.operands[k].map((l) => at.get(l) ?? int(0))));
-      return factors.reduce((a, b) => mul(a, b));
-    }
-    if (isAnchor(node)) throw new Error(`internal: ${op.kind} %${node.id} is read before it is stored`);
-    return this.elementOf(node, index, (k, where_) => this.read(node.inputs[k])(where_));
-  }
-
-  private elementOf(node: Node, index: readonly Expr[], operand: ElementOf): Expr {
-    const def = opDef(node.op.kind);
-    if (!def.element) throw new Error(`internal: ${node.op.kind} has no scalar form`);
-    const types = node.inputs.map((o) => ({
-      shape: this.seen(o),
-      dtype: this.context.graph.nodes[o.id].type.dtype,
-    }));
-    return def.element(node, index, operand, types);
-  }
-
-  private loaded(node: Node, index: readonly Expr[]): Expr {
-    const { values } = this.context;
-    const value = values.of(node, this.stage);
-    if (node.rows) {
-      const element = this.row?.covers(node.rows, index)
-        ? load(value.id, this.row.stored(node.rows, index), value.element === "f32" ? "num" : "i32")
-        : values.lists.read(value, node.rows, index);
-      return typed(element, node);
-    }
-    const slotted = values.isKept(node) && node.program === "user" && this.stage === "user";
-    const at = slotted ? this.slotted("user", index) : index;
-    return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);
-  }
-
-  /** `by_request`: what the user program kept, at the slot of the candidate's request. */
-  private gathered(node: Node, index: readonly Expr[]): Expr {
-    const source = this.context.graph.nodes[node.inputs[0].id];
-    const value = this.context.values.of(source, "item");
-    return typed(
-      load(value.id, this.slotted("item", index), value.element === "f32" ? "num" : "i32"),
-      source,
-    );
-  }
-
-  /** A lookup reads the table, or the rows that the host gathered where no binding holds the table. */
-  private lookedUp(node: Node, index: readonly Expr[]): Expr {
-    const { graph, values } = this.context;
-    const [tableRead, idRead] = node.inputs;
-    const table = graph.nodes[tableRead.id];
-    if (!values.isTooLarge(table))
-      return this.elementOf(node, index, (k, where_) => this.read(node.inputs[k])(where_));
-    const feature = graph.nodes[idRead.id];
-    if (feature.op.kind !== "feature") {
-      throw new Error(
-        `internal: the table ${table.path} is above one binding and its index is computed on the device`,
-      );
-    }
-    const { rows, ids } = values.gatheredRows(table, feature);
-    return this.elementOf(node, index, (k, where_) => {
-      const { map } = node.inputs[k];
-      const at = new Map(where_.map((e, i) => [`i${i}`, e]));
-      const own = map ? map.index.map((e) => simplify(substitute(e, at))) : where_;
-      return k === 0 ? load(rows.id, own, "num") : load(ids.id, own, "i32");
     });
   }
 
@@ -498,14 +370,14 @@ class KernelBuilder {
     axes: readonly number[] = shape.map((_, i) => i),
   ): Expr[] {
     if (this.root.rows) this.openRows(this.root.rows, false);
-    return shape.map((s, i) => this.row?.along(axes[i]) ?? this.addGrid(names[i], s));
+    return shape.map((s, i) => this.reader.row?.along(axes[i]) ?? this.addGrid(names[i], s));
   }
 
   /** Adds the axis of the list of active rows. */
   private openRows(rows: ActiveRows, tiled: boolean): RowPoint {
-    this.row = new RowPoint(this.context.values.lists.of(rows), rows, tiled);
-    this.grid.push(this.row.grid);
-    return this.row;
+    this.reader.row = new RowPoint(this.context.values.lists.of(rows), rows, tiled);
+    this.grid.push(this.reader.row.grid);
+    return this.reader.row;
   }
 
   /** The rows of a product are the list's; each tile of them is of one group. */
@@ -544,7 +416,7 @@ class KernelBuilder {
   private labelSizes(node: Node, op: Extract<Op, { kind: "einsum" }>): Map<number, Extent> {
     const sizes = new Map<number, Extent>();
     op.operands.forEach((labels, k) => {
-      const shape = this.seen(node.inputs[k]);
+      const shape = this.reader.seen(node.inputs[k]);
       labels.forEach((l, i) => {
         sizes.set(l, shape[i]);
       });
@@ -561,12 +433,15 @@ class KernelBuilder {
     if (list) buffers.push({ value: list.list.tiles, access: "read" });
     const members = [
       ...this.group.chain,
-      ...[...this.inlined].filter((id) => !this.group.chain.includes(id)),
+      ...[...this.reader.inlined].filter((id) => !this.group.chain.includes(id)),
     ];
     const flops = members.reduce((sum, id) => {
       const node = graph.nodes[id];
       if (isSource(node.op) || (this.context.stored.has(id) && !this.group.chain.includes(id))) return sum;
-      const types = node.inputs.map((o) => ({ shape: this.seen(o), dtype: graph.nodes[o.id].type.dtype }));
+      const types = node.inputs.map((o) => ({
+        shape: this.reader.seen(o),
+        dtype: graph.nodes[o.id].type.dtype,
+      }));
       return sum + opDef(node.op.kind).flops(node.op, types, node.type, { R: 1, N: 1 }) * share(graph, node);
     }, 0);
     return {
@@ -628,14 +503,9 @@ class KernelBuilder {
     const chain = new Set(this.group.chain);
     const hidden = (id: number): boolean =>
       chain.has(id) || graph.nodes[id].op.kind === "const" || graph.nodes[id].op.kind === "iota";
-    const prologue = [...this.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
+    const prologue = [...this.reader.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
     return [...prologue.map((id) => `reads through ${line(id)}`), ...this.group.chain.map(line)];
   }
-}
-
-/** A stored boolean is an i32. */
-function typed(e: Expr, node: Node): Expr {
-  return node.type.dtype === "bool" ? ne(e, int(0)) : e;
 }
 
 /** Writes `flat` as row-major digits, one a label. */
@@ -654,57 +524,6 @@ function split(
   }
 }
 
-interface DotRoles {
-  /** The operand whose rows are `m`. */
-  readonly a: number;
-  readonly batch: readonly number[];
-  readonly m: readonly number[];
-  readonly n: readonly number[];
-  readonly k: readonly number[];
-}
-
-/** Thinner products are sums per element: a matrix product would leave most of its tile idle. */
-const THIN = 4;
-
-/** Which labels are rows, columns, summed and shared; undefined where a matrix product does not pay. */
-function dotRoles(
-  node: Node,
-  op: Extract<Op, { kind: "einsum" }>,
-  sizes: ReadonlyMap<number, Extent>,
-  graph: Graph,
-): DotRoles | undefined {
-  if (op.operands.length !== 2) return undefined;
-  const [p, q] = op.operands;
-  const shared = op.out.filter((l) => p.includes(l) && q.includes(l));
-  const k = p.filter((l) => q.includes(l) && !op.out.includes(l));
-  const own = (labels: readonly number[]): number[] =>
-    op.out.filter((l) => labels.includes(l) && !shared.includes(l));
-  const size = (labels: readonly number[]): number =>
-    labels.reduce((product, l) => {
-      const s = sizes.get(l);
-      return product * (typeof s === "number" ? s : 1e6);
-    }, 1);
-  if (
-    k.length === 0 ||
-    op.operands.some((labels) => labels.some((l) => !op.out.includes(l) && !k.includes(l)))
-  )
-    return undefined;
-  const suits = (a: number): number => {
-    const labels = op.operands[1 - a];
-    const operand = node.inputs[1 - a];
-    const isParam = graph.nodes[operand.id].op.kind === "param" && !operand.map;
-    const adjacent = own(labels).includes(labels[labels.length - 1]);
-    const batchInRows = own(op.operands[a]).some((l) => typeof sizes.get(l) !== "number");
-    return (isParam ? 4 : 0) + (batchInRows ? 2 : 0) + (adjacent ? 1 : 0);
-  };
-  const a = suits(0) >= suits(1) ? 0 : 1;
-  const m = own(op.operands[a]);
-  const n = own(op.operands[1 - a]);
-  if (n.some((l) => typeof sizes.get(l) !== "number")) return undefined;
-  if (size(m) < 2 || size(n) < THIN || size(k) < 2) return undefined;
-  return { a, batch: shared, m, n, k };
-}
-
 /** The share of a node's points that are computed, at most. */
 function share(graph: Graph, { rows }: Node): number {
   if (!rows) return 1;
@@ -713,36 +532,6 @@ function share(graph: Graph, { rows }: Node): number {
     1,
   );
   return rows.most / all;
-}
-
-/**
- * The roles in a product over active rows: weights of the row's group (`b`: no other axis of the gate) times what belongs to the
- * row. Axes that both have, or the row's operand alone, are points of the grid.
- */
-function rowRoles(
-  node: Node,
-  op: Extract<Op, { kind: "einsum" }>,
-  sizes: ReadonlyMap<number, Extent>,
-  graph: Graph,
-): DotRoles | undefined {
-  const { rows } = node;
-  if (rows === undefined || op.operands.length !== 2) return undefined;
-  const gate = rows.axes.map((a) => op.out[a]);
-  const group = rows.groups.map((g) => gate[g]);
-  const size = (labels: readonly number[]): number =>
-    labels.reduce((product, l) => product * (sizes.get(l) as number), 1);
-  for (const a of [0, 1]) {
-    const [x, w] = [op.operands[a], op.operands[1 - a]];
-    if (graph.nodes[node.inputs[1 - a].id].program !== "load") continue;
-    const k = x.filter((l) => w.includes(l) && !op.out.includes(l));
-    const n = op.out.filter((l) => w.includes(l) && !x.includes(l) && !gate.includes(l));
-    const batch = op.out.filter((l) => x.includes(l) && !gate.includes(l));
-    const summed = [...x, ...w].filter((l) => !op.out.includes(l) && !k.includes(l));
-    const foreign = w.some((l) => gate.includes(l) && !group.includes(l));
-    if (foreign || summed.length > 0 || k.length === 0 || size(k) < 2 || size(n) < THIN) continue;
-    return { a, batch, m: [], n, k };
-  }
-  return undefined;
 }
 
 function buffersOf(body: readonly TileStmt[]): KernelBuffer[] {

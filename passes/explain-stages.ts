@@ -15,6 +15,7 @@ import {
   boxKey,
   intersect,
   isEmpty,
+  joinBoxes,
   neededOperands,
   operandBox,
   seenShape,
@@ -45,8 +46,8 @@ export interface StagePart {
   readonly flops: number;
   /** Of a part in the item program that has something of the request in it. */
   readonly tie?: number;
-  /** It depends on the request alone and is computed for every candidate all the same: a cut would make too many pieces. */
-  readonly uncut?: true;
+  /** What of it depends on the request alone and is computed for every candidate all the same: it is cut along no axis. */
+  readonly uncut?: string;
 }
 
 /** The first value that joins what depends on the request with what depends on the candidate. */
@@ -103,12 +104,13 @@ export function explainStages(
         flops: flopsOf(graph, node, placement),
       };
       if (placement.program !== "item") return common;
-      if (boxesWithin(node.stage, 3, placement.box).length === 0) return { ...common, uncut: true };
+      const early = boxesWithin(node.stage, 2, placement.box);
+      const uncut = early.length === 0 ? {} : { uncut: boxText(early.reduce(joinBoxes), node.type.shape) };
       const join = finder.first(node, placement);
-      if (!join) return common;
+      if (!join) return { ...common, ...uncut };
       const number = numbers.get(join.id) ?? ties.push(join.tie) - 1;
       numbers.set(join.id, number);
-      return { ...common, tie: number };
+      return { ...common, ...uncut, tie: number };
     });
   return { parts, ties, kept: keptOf(plan) };
 }

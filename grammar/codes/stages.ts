@@ -14,7 +14,7 @@ x = ug_mask(token_mixing(x), rows = 0:8) // in the first rows these channels are
   RMX0492: {
     title: "a part of the request's own is computed for every candidate",
     meaning:
-      "The value depends on the request alone, but the compiler does not cut it out of one that depends on the candidate: the pieces would be too many, each a launch of its own. Values whose user rows lie side by side are cut once. It is a note, no error.",
+      "The value depends on the request alone, but the compiler does not cut it out of one that depends on the candidate: the pieces would be too many, each a launch of its own, or they are a corner that no whole row or column holds (the scores of user tokens among each other) and that no mask sets apart. Values whose user rows lie side by side are cut once. It is a note, no error.",
     failing: `
 x = rearrange(x, "(u g) d -> (g u) d", u = 16)   // the user's rows lie among the candidate's`,
     mended: `

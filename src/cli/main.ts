@@ -111,6 +111,8 @@ async function usageError(
     command === undefined
       ? "rmxc --help lists the commands"
       : `rmxc ${commandName(command)} --help lists the options`;
+  const choice = /Argument: ([^,]+), Given: (.+), Choices: (.+)$/m.exec(message);
+  if (choice !== null) return new UsageError(`--${choice[1]} is one of ${choice[3]}, not ${choice[2]}`, help);
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (unknown === undefined || command === undefined) {
     return new UsageError(lowerFirst(message.split("\n")[0] ?? message), help);

@@ -68,7 +68,7 @@ export class Explained {
       notes.push({
         code: "RMX0492",
         severity: "note",
-        message: `\`${part.path}\` ${part.part} depends on the request alone and is computed for every candidate`,
+        message: `\`${part.path}\` ${part.uncut} depends on the request alone and is computed for every candidate`,
         ...(part.origin ? { span: part.origin } : {}),
       });
     }
@@ -85,7 +85,7 @@ function partTable({ parts }: StageReport, reuse: boolean): string {
     part.summed === undefined ? part.part : `${part.part} over ${part.summed}`,
     part.op.replaceAll("_", " "),
     figure(part.flops),
-    part.tie === undefined ? (part.uncut ? uncut : "") : `(${part.tie + 1})`,
+    [...(part.tie === undefined ? [] : [`(${part.tie + 1})`]), ...(part.uncut ? [uncut] : [])].join(" "),
   ]);
   return table(["stage", "value", "part", "op", "FLOPs a row", "why"], rows, [
     "left",

@@ -54,95 +54,128 @@ fn main(
   let n_lane0 = min(n0 + thread, n_end - 1);
   let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let k4_end = call.one * 12;
-  for (var k4 = 0; k4 < k4_end; k4++) {
-    var v: vec4<f32> = vec4<f32>(0.0);
-    if (t * 12 + k4 < 16) {
-      let vid_rows_at = vid_rows[n_lane0];
-      let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
-      let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
-      v = videos_rows_item_at;
-    } else {
-      let stats_at = vec4<f32>(stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
-      v = stats_at;
+  if (n0 + 1 < n_end) {
+    for (var k4 = 0; k4 < k4_end; k4++) {
+      var v: vec4<f32> = vec4<f32>(0.0);
+      if (t * 12 + k4 < 16) {
+        let vid_rows_at = vid_rows[n_lane0];
+        let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+        v = videos_rows_item_at;
+      } else {
+        let stats_at = vec4<f32>(stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
+        v = stats_at;
+      }
+      var v1: vec4<f32> = vec4<f32>(0.0);
+      if (t * 12 + k4 < 16) {
+        let vid_rows_at = vid_rows[n_lane1];
+        let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+        v1 = videos_rows_item_at;
+      } else {
+        let stats_at = vec4<f32>(stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
+        v1 = stats_at;
+      }
+      let x_item_tokens_split_linear_w_at = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near];
+      acc_0 += subgroupBroadcast(v.x, 0) * x_item_tokens_split_linear_w_at;
+      acc_1 += subgroupBroadcast(v.x, 1) * x_item_tokens_split_linear_w_at;
+      acc_2 += subgroupBroadcast(v.x, 2) * x_item_tokens_split_linear_w_at;
+      acc_3 += subgroupBroadcast(v.x, 3) * x_item_tokens_split_linear_w_at;
+      acc_4 += subgroupBroadcast(v.x, 4) * x_item_tokens_split_linear_w_at;
+      acc_5 += subgroupBroadcast(v.x, 5) * x_item_tokens_split_linear_w_at;
+      acc_6 += subgroupBroadcast(v.x, 6) * x_item_tokens_split_linear_w_at;
+      acc_7 += subgroupBroadcast(v.x, 7) * x_item_tokens_split_linear_w_at;
+      acc_8 += subgroupBroadcast(v1.x, 0) * x_item_tokens_split_linear_w_at;
+      acc_9 += subgroupBroadcast(v1.x, 1) * x_item_tokens_split_linear_w_at;
+      acc_10 += subgroupBroadcast(v1.x, 2) * x_item_tokens_split_linear_w_at;
+      acc_11 += subgroupBroadcast(v1.x, 3) * x_item_tokens_split_linear_w_at;
+      acc_12 += subgroupBroadcast(v1.x, 4) * x_item_tokens_split_linear_w_at;
+      acc_13 += subgroupBroadcast(v1.x, 5) * x_item_tokens_split_linear_w_at;
+      acc_14 += subgroupBroadcast(v1.x, 6) * x_item_tokens_split_linear_w_at;
+      acc_15 += subgroupBroadcast(v1.x, 7) * x_item_tokens_split_linear_w_at;
+      let x_item_tokens_split_linear_w_at1 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 4];
+      acc_0 += subgroupBroadcast(v.y, 0) * x_item_tokens_split_linear_w_at1;
+      acc_1 += subgroupBroadcast(v.y, 1) * x_item_tokens_split_linear_w_at1;
+      acc_2 += subgroupBroadcast(v.y, 2) * x_item_tokens_split_linear_w_at1;
+      acc_3 += subgroupBroadcast(v.y, 3) * x_item_tokens_split_linear_w_at1;
+      acc_4 += subgroupBroadcast(v.y, 4) * x_item_tokens_split_linear_w_at1;
+      acc_5 += subgroupBroadcast(v.y, 5) * x_item_tokens_split_linear_w_at1;
+      acc_6 += subgroupBroadcast(v.y, 6) * x_item_tokens_split_linear_w_at1;
+      acc_7 += subgroupBroadcast(v.y, 7) * x_item_tokens_split_linear_w_at1;
+      acc_8 += subgroupBroadcast(v1.y, 0) * x_item_tokens_split_linear_w_at1;
+      acc_9 += subgroupBroadcast(v1.y, 1) * x_item_tokens_split_linear_w_at1;
+      acc_10 += subgroupBroadcast(v1.y, 2) * x_item_tokens_split_linear_w_at1;
+      acc_11 += subgroupBroadcast(v1.y, 3) * x_item_tokens_split_linear_w_at1;
+      acc_12 += subgroupBroadcast(v1.y, 4) * x_item_tokens_split_linear_w_at1;
+      acc_13 += subgroupBroadcast(v1.y, 5) * x_item_tokens_split_linear_w_at1;
+      acc_14 += subgroupBroadcast(v1.y, 6) * x_item_tokens_split_linear_w_at1;
+      acc_15 += subgroupBroadcast(v1.y, 7) * x_item_tokens_split_linear_w_at1;
+      let x_item_tokens_split_linear_w_at2 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 8];
+      acc_0 += subgroupBroadcast(v.z, 0) * x_item_tokens_split_linear_w_at2;
+      acc_1 += subgroupBroadcast(v.z, 1) * x_item_tokens_split_linear_w_at2;
+      acc_2 += subgroupBroadcast(v.z, 2) * x_item_tokens_split_linear_w_at2;
+      acc_3 += subgroupBroadcast(v.z, 3) * x_item_tokens_split_linear_w_at2;
+      acc_4 += subgroupBroadcast(v.z, 4) * x_item_tokens_split_linear_w_at2;
+      acc_5 += subgroupBroadcast(v.z, 5) * x_item_tokens_split_linear_w_at2;
+      acc_6 += subgroupBroadcast(v.z, 6) * x_item_tokens_split_linear_w_at2;
+      acc_7 += subgroupBroadcast(v.z, 7) * x_item_tokens_split_linear_w_at2;
+      acc_8 += subgroupBroadcast(v1.z, 0) * x_item_tokens_split_linear_w_at2;
+      acc_9 += subgroupBroadcast(v1.z, 1) * x_item_tokens_split_linear_w_at2;
+      acc_10 += subgroupBroadcast(v1.z, 2) * x_item_tokens_split_linear_w_at2;
+      acc_11 += subgroupBroadcast(v1.z, 3) * x_item_tokens_split_linear_w_at2;
+      acc_12 += subgroupBroadcast(v1.z, 4) * x_item_tokens_split_linear_w_at2;
+      acc_13 += subgroupBroadcast(v1.z, 5) * x_item_tokens_split_linear_w_at2;
+      acc_14 += subgroupBroadcast(v1.z, 6) * x_item_tokens_split_linear_w_at2;
+      acc_15 += subgroupBroadcast(v1.z, 7) * x_item_tokens_split_linear_w_at2;
+      let x_item_tokens_split_linear_w_at3 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 12];
+      acc_0 += subgroupBroadcast(v.w, 0) * x_item_tokens_split_linear_w_at3;
+      acc_1 += subgroupBroadcast(v.w, 1) * x_item_tokens_split_linear_w_at3;
+      acc_2 += subgroupBroadcast(v.w, 2) * x_item_tokens_split_linear_w_at3;
+      acc_3 += subgroupBroadcast(v.w, 3) * x_item_tokens_split_linear_w_at3;
+      acc_4 += subgroupBroadcast(v.w, 4) * x_item_tokens_split_linear_w_at3;
+      acc_5 += subgroupBroadcast(v.w, 5) * x_item_tokens_split_linear_w_at3;
+      acc_6 += subgroupBroadcast(v.w, 6) * x_item_tokens_split_linear_w_at3;
+      acc_7 += subgroupBroadcast(v.w, 7) * x_item_tokens_split_linear_w_at3;
+      acc_8 += subgroupBroadcast(v1.w, 0) * x_item_tokens_split_linear_w_at3;
+      acc_9 += subgroupBroadcast(v1.w, 1) * x_item_tokens_split_linear_w_at3;
+      acc_10 += subgroupBroadcast(v1.w, 2) * x_item_tokens_split_linear_w_at3;
+      acc_11 += subgroupBroadcast(v1.w, 3) * x_item_tokens_split_linear_w_at3;
+      acc_12 += subgroupBroadcast(v1.w, 4) * x_item_tokens_split_linear_w_at3;
+      acc_13 += subgroupBroadcast(v1.w, 5) * x_item_tokens_split_linear_w_at3;
+      acc_14 += subgroupBroadcast(v1.w, 6) * x_item_tokens_split_linear_w_at3;
+      acc_15 += subgroupBroadcast(v1.w, 7) * x_item_tokens_split_linear_w_at3;
     }
-    var v1: vec4<f32> = vec4<f32>(0.0);
-    if (t * 12 + k4 < 16) {
-      let vid_rows_at = vid_rows[n_lane1];
-      let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
-      let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
-      v1 = videos_rows_item_at;
-    } else {
-      let stats_at = vec4<f32>(stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
-      v1 = stats_at;
+  } else {
+    for (var k4 = 0; k4 < k4_end; k4++) {
+      var v: vec4<f32> = vec4<f32>(0.0);
+      if (t * 12 + k4 < 16) {
+        let vid_rows_at = vid_rows[n_lane0];
+        let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+        v = videos_rows_item_at;
+      } else {
+        let stats_at = vec4<f32>(stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane0 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
+        v = stats_at;
+      }
+      var v1: vec4<f32> = vec4<f32>(0.0);
+      if (t * 12 + k4 < 16) {
+        let vid_rows_at = vid_rows[n_lane1];
+        let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+        v1 = videos_rows_item_at;
+      } else {
+        let stats_at = vec4<f32>(stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_lane1 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
+        v1 = stats_at;
+      }
+      let x_item_tokens_split_linear_w_at = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near];
+      acc_0 += subgroupBroadcast(v.x, 0) * x_item_tokens_split_linear_w_at;
+      let x_item_tokens_split_linear_w_at1 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 4];
+      acc_0 += subgroupBroadcast(v.y, 0) * x_item_tokens_split_linear_w_at1;
+      let x_item_tokens_split_linear_w_at2 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 8];
+      acc_0 += subgroupBroadcast(v.z, 0) * x_item_tokens_split_linear_w_at2;
+      let x_item_tokens_split_linear_w_at3 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 12];
+      acc_0 += subgroupBroadcast(v.w, 0) * x_item_tokens_split_linear_w_at3;
     }
-    let x_item_tokens_split_linear_w_at = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near];
-    acc_0 += subgroupBroadcast(v.x, 0) * x_item_tokens_split_linear_w_at;
-    acc_1 += subgroupBroadcast(v.x, 1) * x_item_tokens_split_linear_w_at;
-    acc_2 += subgroupBroadcast(v.x, 2) * x_item_tokens_split_linear_w_at;
-    acc_3 += subgroupBroadcast(v.x, 3) * x_item_tokens_split_linear_w_at;
-    acc_4 += subgroupBroadcast(v.x, 4) * x_item_tokens_split_linear_w_at;
-    acc_5 += subgroupBroadcast(v.x, 5) * x_item_tokens_split_linear_w_at;
-    acc_6 += subgroupBroadcast(v.x, 6) * x_item_tokens_split_linear_w_at;
-    acc_7 += subgroupBroadcast(v.x, 7) * x_item_tokens_split_linear_w_at;
-    acc_8 += subgroupBroadcast(v1.x, 0) * x_item_tokens_split_linear_w_at;
-    acc_9 += subgroupBroadcast(v1.x, 1) * x_item_tokens_split_linear_w_at;
-    acc_10 += subgroupBroadcast(v1.x, 2) * x_item_tokens_split_linear_w_at;
-    acc_11 += subgroupBroadcast(v1.x, 3) * x_item_tokens_split_linear_w_at;
-    acc_12 += subgroupBroadcast(v1.x, 4) * x_item_tokens_split_linear_w_at;
-    acc_13 += subgroupBroadcast(v1.x, 5) * x_item_tokens_split_linear_w_at;
-    acc_14 += subgroupBroadcast(v1.x, 6) * x_item_tokens_split_linear_w_at;
-    acc_15 += subgroupBroadcast(v1.x, 7) * x_item_tokens_split_linear_w_at;
-    let x_item_tokens_split_linear_w_at1 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 4];
-    acc_0 += subgroupBroadcast(v.y, 0) * x_item_tokens_split_linear_w_at1;
-    acc_1 += subgroupBroadcast(v.y, 1) * x_item_tokens_split_linear_w_at1;
-    acc_2 += subgroupBroadcast(v.y, 2) * x_item_tokens_split_linear_w_at1;
-    acc_3 += subgroupBroadcast(v.y, 3) * x_item_tokens_split_linear_w_at1;
-    acc_4 += subgroupBroadcast(v.y, 4) * x_item_tokens_split_linear_w_at1;
-    acc_5 += subgroupBroadcast(v.y, 5) * x_item_tokens_split_linear_w_at1;
-    acc_6 += subgroupBroadcast(v.y, 6) * x_item_tokens_split_linear_w_at1;
-    acc_7 += subgroupBroadcast(v.y, 7) * x_item_tokens_split_linear_w_at1;
-    acc_8 += subgroupBroadcast(v1.y, 0) * x_item_tokens_split_linear_w_at1;
-    acc_9 += subgroupBroadcast(v1.y, 1) * x_item_tokens_split_linear_w_at1;
-    acc_10 += subgroupBroadcast(v1.y, 2) * x_item_tokens_split_linear_w_at1;
-    acc_11 += subgroupBroadcast(v1.y, 3) * x_item_tokens_split_linear_w_at1;
-    acc_12 += subgroupBroadcast(v1.y, 4) * x_item_tokens_split_linear_w_at1;
-    acc_13 += subgroupBroadcast(v1.y, 5) * x_item_tokens_split_linear_w_at1;
-    acc_14 += subgroupBroadcast(v1.y, 6) * x_item_tokens_split_linear_w_at1;
-    acc_15 += subgroupBroadcast(v1.y, 7) * x_item_tokens_split_linear_w_at1;
-    let x_item_tokens_split_linear_w_at2 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 8];
-    acc_0 += subgroupBroadcast(v.z, 0) * x_item_tokens_split_linear_w_at2;
-    acc_1 += subgroupBroadcast(v.z, 1) * x_item_tokens_split_linear_w_at2;
-    acc_2 += subgroupBroadcast(v.z, 2) * x_item_tokens_split_linear_w_at2;
-    acc_3 += subgroupBroadcast(v.z, 3) * x_item_tokens_split_linear_w_at2;
-    acc_4 += subgroupBroadcast(v.z, 4) * x_item_tokens_split_linear_w_at2;
-    acc_5 += subgroupBroadcast(v.z, 5) * x_item_tokens_split_linear_w_at2;
-    acc_6 += subgroupBroadcast(v.z, 6) * x_item_tokens_split_linear_w_at2;
-    acc_7 += subgroupBroadcast(v.z, 7) * x_item_tokens_split_linear_w_at2;
-    acc_8 += subgroupBroadcast(v1.z, 0) * x_item_tokens_split_linear_w_at2;
-    acc_9 += subgroupBroadcast(v1.z, 1) * x_item_tokens_split_linear_w_at2;
-    acc_10 += subgroupBroadcast(v1.z, 2) * x_item_tokens_split_linear_w_at2;
-    acc_11 += subgroupBroadcast(v1.z, 3) * x_item_tokens_split_linear_w_at2;
-    acc_12 += subgroupBroadcast(v1.z, 4) * x_item_tokens_split_linear_w_at2;
-    acc_13 += subgroupBroadcast(v1.z, 5) * x_item_tokens_split_linear_w_at2;
-    acc_14 += subgroupBroadcast(v1.z, 6) * x_item_tokens_split_linear_w_at2;
-    acc_15 += subgroupBroadcast(v1.z, 7) * x_item_tokens_split_linear_w_at2;
-    let x_item_tokens_split_linear_w_at3 = x_item_tokens_split_linear_w[t * 192 + k4 * 16 + d4_near + 12];
-    acc_0 += subgroupBroadcast(v.w, 0) * x_item_tokens_split_linear_w_at3;
-    acc_1 += subgroupBroadcast(v.w, 1) * x_item_tokens_split_linear_w_at3;
-    acc_2 += subgroupBroadcast(v.w, 2) * x_item_tokens_split_linear_w_at3;
-    acc_3 += subgroupBroadcast(v.w, 3) * x_item_tokens_split_linear_w_at3;
-    acc_4 += subgroupBroadcast(v.w, 4) * x_item_tokens_split_linear_w_at3;
-    acc_5 += subgroupBroadcast(v.w, 5) * x_item_tokens_split_linear_w_at3;
-    acc_6 += subgroupBroadcast(v.w, 6) * x_item_tokens_split_linear_w_at3;
-    acc_7 += subgroupBroadcast(v.w, 7) * x_item_tokens_split_linear_w_at3;
-    acc_8 += subgroupBroadcast(v1.w, 0) * x_item_tokens_split_linear_w_at3;
-    acc_9 += subgroupBroadcast(v1.w, 1) * x_item_tokens_split_linear_w_at3;
-    acc_10 += subgroupBroadcast(v1.w, 2) * x_item_tokens_split_linear_w_at3;
-    acc_11 += subgroupBroadcast(v1.w, 3) * x_item_tokens_split_linear_w_at3;
-    acc_12 += subgroupBroadcast(v1.w, 4) * x_item_tokens_split_linear_w_at3;
-    acc_13 += subgroupBroadcast(v1.w, 5) * x_item_tokens_split_linear_w_at3;
-    acc_14 += subgroupBroadcast(v1.w, 6) * x_item_tokens_split_linear_w_at3;
-    acc_15 += subgroupBroadcast(v1.w, 7) * x_item_tokens_split_linear_w_at3;
   }
   let x_item_tokens_split_linear_b_at = x_item_tokens_split_linear_b[t * 4 + d4_near];
   if (d4 * 4 < 16) {

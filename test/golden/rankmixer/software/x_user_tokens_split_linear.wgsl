@@ -47,61 +47,92 @@ fn main(
   var acc_7: vec4<f32>;
   let r_lane0 = min(r0 + thread, r_end - 1);
   let k4_end = call.one * 22;
-  for (var k4 = 0; k4 < k4_end; k4++) {
-    var v: vec4<f32> = vec4<f32>(0.0);
-    let v1 = t * 22 + k4;
-    if (v1 < 16) {
-      let uid_rows_at = uid_rows[r_lane0];
-      let place = min(max(uid_rows_at, 0), 999999) * 64 + min(t * 88 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
-      let users_rows_user_at = vec4<f32>(users_rows_user[place.x], users_rows_user[place.y], users_rows_user[place.z], users_rows_user[place.w]);
-      v = users_rows_user_at;
-    } else {
-      var v2: vec4<f32> = vec4<f32>(0.0);
-      if (v1 < 32) {
-        let x_user_tokens_at = vec4<f32>(x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 64, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 63, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 62, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 61, 0), 63)]);
-        v2 = x_user_tokens_at;
+  if (r0 + 1 < r_end) {
+    for (var k4 = 0; k4 < k4_end; k4++) {
+      var v: vec4<f32> = vec4<f32>(0.0);
+      let v1 = t * 22 + k4;
+      if (v1 < 16) {
+        let uid_rows_at = uid_rows[r_lane0];
+        let place = min(max(uid_rows_at, 0), 999999) * 64 + min(t * 88 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let users_rows_user_at = vec4<f32>(users_rows_user[place.x], users_rows_user[place.y], users_rows_user[place.z], users_rows_user[place.w]);
+        v = users_rows_user_at;
       } else {
-        let profile_at = vec4<f32>(profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 128, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 127, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 126, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 125, 0)]);
-        v2 = profile_at;
+        var v2: vec4<f32> = vec4<f32>(0.0);
+        if (v1 < 32) {
+          let x_user_tokens_at = vec4<f32>(x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 64, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 63, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 62, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 61, 0), 63)]);
+          v2 = x_user_tokens_at;
+        } else {
+          let profile_at = vec4<f32>(profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 128, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 127, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 126, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 125, 0)]);
+          v2 = profile_at;
+        }
+        v = v2;
       }
-      v = v2;
+      let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near];
+      acc_0 += subgroupBroadcast(v.x, 0) * x_user_tokens_split_linear_w_at;
+      acc_1 += subgroupBroadcast(v.x, 1) * x_user_tokens_split_linear_w_at;
+      acc_2 += subgroupBroadcast(v.x, 2) * x_user_tokens_split_linear_w_at;
+      acc_3 += subgroupBroadcast(v.x, 3) * x_user_tokens_split_linear_w_at;
+      acc_4 += subgroupBroadcast(v.x, 4) * x_user_tokens_split_linear_w_at;
+      acc_5 += subgroupBroadcast(v.x, 5) * x_user_tokens_split_linear_w_at;
+      acc_6 += subgroupBroadcast(v.x, 6) * x_user_tokens_split_linear_w_at;
+      acc_7 += subgroupBroadcast(v.x, 7) * x_user_tokens_split_linear_w_at;
+      let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 4];
+      acc_0 += subgroupBroadcast(v.y, 0) * x_user_tokens_split_linear_w_at1;
+      acc_1 += subgroupBroadcast(v.y, 1) * x_user_tokens_split_linear_w_at1;
+      acc_2 += subgroupBroadcast(v.y, 2) * x_user_tokens_split_linear_w_at1;
+      acc_3 += subgroupBroadcast(v.y, 3) * x_user_tokens_split_linear_w_at1;
+      acc_4 += subgroupBroadcast(v.y, 4) * x_user_tokens_split_linear_w_at1;
+      acc_5 += subgroupBroadcast(v.y, 5) * x_user_tokens_split_linear_w_at1;
+      acc_6 += subgroupBroadcast(v.y, 6) * x_user_tokens_split_linear_w_at1;
+      acc_7 += subgroupBroadcast(v.y, 7) * x_user_tokens_split_linear_w_at1;
+      let x_user_tokens_split_linear_w_at2 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 8];
+      acc_0 += subgroupBroadcast(v.z, 0) * x_user_tokens_split_linear_w_at2;
+      acc_1 += subgroupBroadcast(v.z, 1) * x_user_tokens_split_linear_w_at2;
+      acc_2 += subgroupBroadcast(v.z, 2) * x_user_tokens_split_linear_w_at2;
+      acc_3 += subgroupBroadcast(v.z, 3) * x_user_tokens_split_linear_w_at2;
+      acc_4 += subgroupBroadcast(v.z, 4) * x_user_tokens_split_linear_w_at2;
+      acc_5 += subgroupBroadcast(v.z, 5) * x_user_tokens_split_linear_w_at2;
+      acc_6 += subgroupBroadcast(v.z, 6) * x_user_tokens_split_linear_w_at2;
+      acc_7 += subgroupBroadcast(v.z, 7) * x_user_tokens_split_linear_w_at2;
+      let x_user_tokens_split_linear_w_at3 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 12];
+      acc_0 += subgroupBroadcast(v.w, 0) * x_user_tokens_split_linear_w_at3;
+      acc_1 += subgroupBroadcast(v.w, 1) * x_user_tokens_split_linear_w_at3;
+      acc_2 += subgroupBroadcast(v.w, 2) * x_user_tokens_split_linear_w_at3;
+      acc_3 += subgroupBroadcast(v.w, 3) * x_user_tokens_split_linear_w_at3;
+      acc_4 += subgroupBroadcast(v.w, 4) * x_user_tokens_split_linear_w_at3;
+      acc_5 += subgroupBroadcast(v.w, 5) * x_user_tokens_split_linear_w_at3;
+      acc_6 += subgroupBroadcast(v.w, 6) * x_user_tokens_split_linear_w_at3;
+      acc_7 += subgroupBroadcast(v.w, 7) * x_user_tokens_split_linear_w_at3;
     }
-    let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near];
-    acc_0 += subgroupBroadcast(v.x, 0) * x_user_tokens_split_linear_w_at;
-    acc_1 += subgroupBroadcast(v.x, 1) * x_user_tokens_split_linear_w_at;
-    acc_2 += subgroupBroadcast(v.x, 2) * x_user_tokens_split_linear_w_at;
-    acc_3 += subgroupBroadcast(v.x, 3) * x_user_tokens_split_linear_w_at;
-    acc_4 += subgroupBroadcast(v.x, 4) * x_user_tokens_split_linear_w_at;
-    acc_5 += subgroupBroadcast(v.x, 5) * x_user_tokens_split_linear_w_at;
-    acc_6 += subgroupBroadcast(v.x, 6) * x_user_tokens_split_linear_w_at;
-    acc_7 += subgroupBroadcast(v.x, 7) * x_user_tokens_split_linear_w_at;
-    let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 4];
-    acc_0 += subgroupBroadcast(v.y, 0) * x_user_tokens_split_linear_w_at1;
-    acc_1 += subgroupBroadcast(v.y, 1) * x_user_tokens_split_linear_w_at1;
-    acc_2 += subgroupBroadcast(v.y, 2) * x_user_tokens_split_linear_w_at1;
-    acc_3 += subgroupBroadcast(v.y, 3) * x_user_tokens_split_linear_w_at1;
-    acc_4 += subgroupBroadcast(v.y, 4) * x_user_tokens_split_linear_w_at1;
-    acc_5 += subgroupBroadcast(v.y, 5) * x_user_tokens_split_linear_w_at1;
-    acc_6 += subgroupBroadcast(v.y, 6) * x_user_tokens_split_linear_w_at1;
-    acc_7 += subgroupBroadcast(v.y, 7) * x_user_tokens_split_linear_w_at1;
-    let x_user_tokens_split_linear_w_at2 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 8];
-    acc_0 += subgroupBroadcast(v.z, 0) * x_user_tokens_split_linear_w_at2;
-    acc_1 += subgroupBroadcast(v.z, 1) * x_user_tokens_split_linear_w_at2;
-    acc_2 += subgroupBroadcast(v.z, 2) * x_user_tokens_split_linear_w_at2;
-    acc_3 += subgroupBroadcast(v.z, 3) * x_user_tokens_split_linear_w_at2;
-    acc_4 += subgroupBroadcast(v.z, 4) * x_user_tokens_split_linear_w_at2;
-    acc_5 += subgroupBroadcast(v.z, 5) * x_user_tokens_split_linear_w_at2;
-    acc_6 += subgroupBroadcast(v.z, 6) * x_user_tokens_split_linear_w_at2;
-    acc_7 += subgroupBroadcast(v.z, 7) * x_user_tokens_split_linear_w_at2;
-    let x_user_tokens_split_linear_w_at3 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 12];
-    acc_0 += subgroupBroadcast(v.w, 0) * x_user_tokens_split_linear_w_at3;
-    acc_1 += subgroupBroadcast(v.w, 1) * x_user_tokens_split_linear_w_at3;
-    acc_2 += subgroupBroadcast(v.w, 2) * x_user_tokens_split_linear_w_at3;
-    acc_3 += subgroupBroadcast(v.w, 3) * x_user_tokens_split_linear_w_at3;
-    acc_4 += subgroupBroadcast(v.w, 4) * x_user_tokens_split_linear_w_at3;
-    acc_5 += subgroupBroadcast(v.w, 5) * x_user_tokens_split_linear_w_at3;
-    acc_6 += subgroupBroadcast(v.w, 6) * x_user_tokens_split_linear_w_at3;
-    acc_7 += subgroupBroadcast(v.w, 7) * x_user_tokens_split_linear_w_at3;
+  } else {
+    for (var k4 = 0; k4 < k4_end; k4++) {
+      var v: vec4<f32> = vec4<f32>(0.0);
+      let v1 = t * 22 + k4;
+      if (v1 < 16) {
+        let uid_rows_at = uid_rows[r_lane0];
+        let place = min(max(uid_rows_at, 0), 999999) * 64 + min(t * 88 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+        let users_rows_user_at = vec4<f32>(users_rows_user[place.x], users_rows_user[place.y], users_rows_user[place.z], users_rows_user[place.w]);
+        v = users_rows_user_at;
+      } else {
+        var v2: vec4<f32> = vec4<f32>(0.0);
+        if (v1 < 32) {
+          let x_user_tokens_at = vec4<f32>(x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 64, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 63, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 62, 0), 63)], x_user_tokens[r_lane0 * 64 + min(max(t * 88 + k4 * 4 - 61, 0), 63)]);
+          v2 = x_user_tokens_at;
+        } else {
+          let profile_at = vec4<f32>(profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 128, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 127, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 126, 0)], profile[r_lane0 * 48 + max(t * 88 + k4 * 4 - 125, 0)]);
+          v2 = profile_at;
+        }
+        v = v2;
+      }
+      let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near];
+      acc_0 += subgroupBroadcast(v.x, 0) * x_user_tokens_split_linear_w_at;
+      let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 4];
+      acc_0 += subgroupBroadcast(v.y, 0) * x_user_tokens_split_linear_w_at1;
+      let x_user_tokens_split_linear_w_at2 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 8];
+      acc_0 += subgroupBroadcast(v.z, 0) * x_user_tokens_split_linear_w_at2;
+      let x_user_tokens_split_linear_w_at3 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 12];
+      acc_0 += subgroupBroadcast(v.w, 0) * x_user_tokens_split_linear_w_at3;
+    }
   }
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_near];
   if (d4 * 4 < 16) {

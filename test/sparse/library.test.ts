@@ -76,7 +76,7 @@ describe("on the device", () => {
     "%s agrees with the reference",
     async (_, use, body) => {
       const sizes = [{ requests: 2, candidates: 21 }];
-      const { plan } = await expectAgrees(device, itemModel(use, body), { sizes });
+      const { plan } = await expectAgrees(device, itemModel(use, body), { sizes, asServed: true });
       expect(allKernels(plan).some((k) => k.indirect)).toBe(true);
     },
     120_000,

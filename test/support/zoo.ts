@@ -33,6 +33,8 @@ export interface ZooOptions {
   readonly sizes?: readonly Sizes[];
   readonly tolerance?: number;
   readonly seed?: number;
+  /** Compiles for the sizes that the spec serves, not for the calls of the test. */
+  readonly asServed?: boolean;
   /** Limits to compile for, where smaller than the device's. */
   readonly limits?: Partial<Profile["limits"]>;
 }
@@ -74,7 +76,7 @@ export async function expectAgrees(
     drawnInputs(graph.features, { ...size, seed: (options.seed ?? 1) + size.candidates }),
   );
   const profile = { ...device.profile, limits: { ...device.profile.limits, ...options.limits } };
-  return expectCallsAgree(device, graph, weights, calls, options.tolerance ?? F32, profile);
+  return expectCallsAgree(device, graph, weights, calls, options.tolerance ?? F32, profile, options.asServed);
 }
 
 /**
@@ -139,13 +141,17 @@ async function expectCallsAgree(
   calls: readonly ModelInputs[],
   tolerance: number,
   profile: Profile = device.profile,
+  asServed = false,
 ): Promise<Variant> {
   // Kernels for the sizes at hand: drivers take seconds to compile the wide tiles of large calls.
   const serve = {
     requests: Math.max(...calls.map((call) => call.requests)),
     candidates: Math.max(...calls.map((call) => call.candidates)),
   };
-  const variant = compileFor({ ...graph, serve }, profile, { reuseArena: false, choices: true });
+  const variant = compileFor(asServed ? graph : { ...graph, serve }, profile, {
+    reuseArena: false,
+    choices: true,
+  });
   const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
   try {
     for (const inputs of calls) {

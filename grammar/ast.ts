@@ -232,8 +232,10 @@ export interface LabelDecl {
 export type ComputeName = "f32" | "f16" | "bf16";
 export type StorageName =
   | { readonly kind: "plain"; readonly type: "f32" | "f16" | "bf16" | "fp8_e4m3" | "fp8_e5m2" }
-  | { readonly kind: "int8"; readonly per: "channel" }
-  | { readonly kind: "int8"; readonly per: "group"; readonly size: Expr };
+  | Int8Name;
+export type Int8Name =
+  | { readonly kind: "int8"; readonly per: "channel"; readonly asymmetric?: boolean }
+  | { readonly kind: "int8"; readonly per: "group"; readonly size: Expr; readonly asymmetric?: boolean };
 
 export interface Precision {
   readonly kind: "precision";

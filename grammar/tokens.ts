@@ -77,6 +77,7 @@ export const Derived = keyword("derived");
 export const Per = keyword("per");
 export const Channel = keyword("channel");
 export const GroupWord = keyword("group");
+export const Asymmetric = keyword("asymmetric");
 export const Inputs = keyword("inputs");
 
 // Reserved: these are never names.
@@ -194,7 +195,7 @@ const keywords: TokenType[] = [
     LabelWord,
   ],
   ...[Precision, Serve, As, In, Of, Id, Ids, Seq, F32, F16, Bf16, I32, Int8, Fp8E4m3, Fp8E5m2, Num, BoolType],
-  ...[IntType, FloatType, FnType, StringType, Compute, Derived, Per, Channel, GroupWord, Inputs],
+  ...[IntType, FloatType, FnType, StringType, Compute, Derived, Per, Channel, GroupWord, Asymmetric, Inputs],
   ...reservedWords,
 ];
 

@@ -16,10 +16,12 @@ import { bindMap, bindShape, numel, stridedView, type Tensor, viewTensor } from 
 import { Batch, type Level, levelsOf } from "./batch.ts";
 import { EvaluationError } from "./error.ts";
 import { lookupRows, type Table, tableOf } from "./lookup.ts";
+import { NodeRounding, type Rounding } from "./rounding.ts";
 import { concatSamples, newSample, samplesOf, wholeTensor } from "./samples.ts";
 
 export type { Tensor } from "../../src/ir/ops/tensor.ts";
 export { EvaluationError } from "./error.ts";
+export type { Rounding } from "./rounding.ts";
 
 export interface ParamReader {
   /**
@@ -42,6 +44,8 @@ export interface EvaluationInput {
 export interface EvaluationOptions {
   /** Values that stand for a node's own, in the form of a result: a device's discrete choices, say. */
   readonly override?: ReadonlyMap<number, Tensor>;
+  /** What storage does to values that are no parameters; absent: nothing. Parameters are rounded by `params`. */
+  readonly rounding?: Rounding;
 }
 
 /**
@@ -66,6 +70,7 @@ class Evaluation {
   readonly #levels: readonly Level[];
   readonly #batch: Batch;
   readonly #context: EvaluateContext;
+  readonly #rounding: NodeRounding | undefined;
   /** How many reads of each node are still to come; 0 for one that nobody needs. */
   readonly #uses: Int32Array;
   readonly #values = new Map<number, readonly Tensor[]>();
@@ -80,6 +85,7 @@ class Evaluation {
     this.#uses = this.#countUses(wanted);
     this.#batch = new Batch(input, this.#readsLater());
     this.#context = { request: input.request };
+    this.#rounding = options.rounding && new NodeRounding(graph, options.rounding);
   }
 
   run(wanted: readonly Operand[]): Tensor[] {
@@ -155,7 +161,9 @@ class Evaluation {
       const inputs = operands.map((read) => read(sample));
       try {
         if (table !== undefined) return lookupRows(table, inputs[0], this.#input.params);
-        return opDef(node.op.kind).evaluate(node.op, inputs, type, this.#context);
+        const read = this.#rounding?.operands(node, inputs) ?? inputs;
+        const value = opDef(node.op.kind).evaluate(node.op, read, type, this.#context);
+        return this.#rounding?.result(node, value) ?? value;
       } catch (error) {
         if (error instanceof IndexRangeError) throw this.#outside(node, sample, error);
         throw error;

@@ -151,6 +151,40 @@ await other.deserialize(bytes);       // other: version "v42"`,
     mended: `
 const user = await other.user(features);`,
   },
+  RMX0824: {
+    title: "there is no CUDA device",
+    meaning: `
+\`--device cuda\` runs on an NVIDIA GPU through its driver, libcuda, which the optional npm package \`koffi\` calls. It needs compute
+capability 8.0 (Ampere) or later and a driver of CUDA 11.4 or later. The message names what is missing: the package, the
+library (\`RMXC_LIBCUDA\` is its path where the loader does not find it), a device that is visible, or one that is
+new enough. \`--device auto\` goes on to WebGPU.`,
+    failing: `
+$ docker run my-image rmxc run ranker.rmx --device cuda`,
+    mended: `
+$ docker run --gpus all my-image rmxc run ranker.rmx --device cuda`,
+  },
+  RMX0825: {
+    title: "there is no CUDA compiler",
+    meaning: `
+Kernels are compiled where they run: by NVRTC, a library that is looked for where \`RMXC_NVRTC\` says, in \`CUDA_PATH\` and
+/usr/local/cuda*, in Python's packages and where the loader looks, or else by \`nvcc\`. Neither was found, or none that the driver
+serves. The notes say where each failed. What was compiled is kept under the user's cache folder.`,
+    failing: `
+$ rmxc run ranker.rmx --device cuda`,
+    mended: `
+$ pip install nvidia-cuda-nvrtc-cu12
+$ rmxc run ranker.rmx --device cuda`,
+  },
+  RMX0826: {
+    title: "the device does not take a compiled kernel",
+    meaning: `
+A kernel was compiled and the driver refused the machine code, or the device cannot give a block of it what it needs. A compiler
+newer than the driver is the usual cause: update the driver, or have \`RMXC_NVRTC\` name a library of the driver's version.`,
+    failing: `
+$ RMXC_NVRTC=/opt/cuda-13/lib64/libnvrtc.so.13 rmxc run ranker.rmx --device cuda`,
+    mended: `
+$ RMXC_NVRTC=/opt/cuda-12/lib64/libnvrtc.so.12 rmxc run ranker.rmx --device cuda`,
+  },
   RMX0820: {
     title: "no variant of a program runs on the device",
     meaning: `
@@ -172,5 +206,28 @@ const engine = await program.load(weights, await openDevice("reference"));`,
     mended: `
 const program = await compile("ranker.rmx");
 const engine = await program.load(weights, await openDevice("reference"));`,
+  },
+  RMX0822: {
+    title: "tuned schedules cannot be read",
+    meaning: `
+\`rmxc tune\` stores what it measured as JSON: a format number, the device and a list of schedules. A file that is cut off, edited into
+something else or of another format is refused when \`--schedules\` names it; one of the cache is left aside with a warning, and the
+cost model chooses as if nothing had been tuned. The notes say what is wrong.`,
+    failing: `
+{ "format": 0, "schedules": [] }`,
+    mended: `
+$ rmxc tune ranker.rmx -o schedules.json
+$ rmxc run ranker.rmx --schedules schedules.json`,
+  },
+  RMX0823: {
+    title: "tuned schedules are another device's",
+    meaning: `
+A schedule is measured on one device and depends on its limits, subgroups and features. A file that \`--schedules\` names must
+be of a device that has the same as the one compiled for; the notes list what differs. Nothing is decided by a device's name.`,
+    failing: `
+$ rmxc compile ranker.rmx --profile gpu --schedules tuned-on-a-cpu.json`,
+    mended: `
+$ rmxc tune ranker.rmx -o schedules.json
+$ rmxc run ranker.rmx --schedules schedules.json`,
   },
 };

@@ -85,4 +85,19 @@ loadArtifact("out/kernels")`,
     mended: `
 loadArtifact("out")`,
   },
+  RMX0530: {
+    title: "a name that would mean two values in an exported model",
+    meaning:
+      "`rmxc export` calls the model's inputs as its features are called, its outputs as its tasks, and a task's logit TASK.logit; `request` is the request of each candidate. In an ONNX model a name is one value, so no two of these may be equal.",
+    failing: `
+model m() {
+  item { score: f32[4] }
+  task score = sum(score)
+}`,
+    mended: `
+model m() {
+  item { x: f32[4] }
+  task score = sum(x)
+}`,
+  },
 };

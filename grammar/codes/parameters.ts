@@ -119,10 +119,58 @@ model m() {
   task score = sum(uid)
 }`,
   },
-  RMX0490: {
-    title: "precision is recorded but not used yet",
+  RMX0408: {
+    title: "a parameter without channels",
     meaning:
-      "The `precision` block is parsed and checked, and `rmxc params` shows the types that it sets; kernels of this version compute in f32 and read parameters stored in f32. It is a note, no error.",
+      "int8 and fp8 need a scale for the values that one output sums over. A parameter that two products sum over along different axes has none: a scale that leaves one sum does not leave the other. Store it in `f16` or `bf16`, which need no scale, or use two parameters.",
+    failing: `
+model m() {
+  item { x: f32[4, 8] }
+  param w: [8, 8]
+  y = einsum("t d, d e -> t e", x, w)
+  z = einsum("t d, e d -> t e", y, w)
+  task score = sum(z)
+  precision {
+    "w" = int8 per channel
+  }
+}`,
+    mended: `
+model m() {
+  item { x: f32[4, 8] }
+  param w: [8, 8]
+  y = einsum("t d, d e -> t e", x, w)
+  z = einsum("t d, e d -> t e", y, w)
+  task score = sum(z)
+  precision {
+    "w" = f16
+  }
+}`,
+  },
+  RMX0409: {
+    title: "activations with groups or zero points",
+    meaning:
+      "`inputs` says in which format products take their activations. They have one scale a row, or a calibrated one; groups and zero points are for stored values.",
+    failing: `
+model m() {
+  item { x: f32[4, 8] }
+  task score = linear(mean(x, "t d -> d"), 1)
+  precision {
+    "**.linear.w" = int8 per channel inputs int8 per group(4)
+  }
+}`,
+    mended: `
+model m() {
+  item { x: f32[4, 8] }
+  task score = linear(mean(x, "t d -> d"), 1)
+  precision {
+    "**.linear.w" = int8 per channel inputs int8 per channel
+  }
+}`,
+  },
+  RMX0490: {
+    title: "precision is recorded but not used by kernels yet",
+    meaning:
+      "The `precision` block is parsed and checked; `rmxc params`, `rmxc cost` and `rmxc quantize` go by the types that it sets. Kernels of this version compute in f32 and read parameters stored in f32. It is a note, no error.",
     failing: `
 precision { compute = f16 }    // noted: f32 is used`,
     mended: `

@@ -340,10 +340,15 @@ export class FilePrinter extends ExpressionPrinter {
 
   private storage(type: ast.StorageName): Doc {
     if (type.kind === "plain") return type.type;
-    if (type.per === "channel") return "int8 per channel";
+    const asymmetric = type.asymmetric === true ? " asymmetric" : "";
+    if (type.per === "channel") return `int8 per channel${asymmetric}`;
     const open = this.findBack(t.LParen, type.size.span.start);
     const close = this.find(t.RParen, type.size.span.end);
-    return ["int8 per group", this.list(open, close, [type.size], (size) => this.expression(size))];
+    return [
+      "int8 per group",
+      this.list(open, close, [type.size], (size) => this.expression(size)),
+      asymmetric,
+    ];
   }
 }
 

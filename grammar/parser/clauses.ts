@@ -207,13 +207,19 @@ export abstract class ClauseParser extends ExpressionParser {
     ]);
   });
 
-  /** Part of `storage`: `int8 per channel`, `int8 per group(64)`. */
+  /** Part of `storage`: `int8 per channel`, `int8 per group(64)`, either with `asymmetric`. */
   private int8(): ast.StorageName {
+    const name = this.int8Per();
+    const asymmetric = this.OPTION1(() => this.CONSUME(t.Asymmetric)) !== undefined;
+    return asymmetric ? { ...name, asymmetric } : name;
+  }
+
+  private int8Per(): ast.Int8Name {
     this.CONSUME(t.Int8);
     this.token(1, t.Per, "`per channel` or `per group(n)`");
     const isGroup = this.isAt(t.GroupWord);
     if (!this.RECORDING_PHASE && !isGroup && !this.isAt(t.Channel)) this.expected("`channel` or `group(n)`");
-    return this.OR1<ast.StorageName>([
+    return this.OR1<ast.Int8Name>([
       {
         ALT: () => {
           this.CONSUME(t.Channel);

@@ -13,10 +13,9 @@ import type { Graph, Node, ParamInfo, Stage } from "../ir/graph.ts";
 import { opDef } from "../ir/ops/index.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Profile } from "../ir/profile.ts";
+import { storedBytes } from "../ir/storage.ts";
+import { ElementBytes } from "./bytes.ts";
 import type { Ceilings } from "./ceilings.ts";
-
-/** Everything is stored and computed in f32. */
-const BYTES_PER_VALUE = 4;
 
 export const stageNames = ["load", "user", "item"] as const satisfies readonly Stage[];
 
@@ -49,6 +48,8 @@ export interface ModelCost {
   /** The whole model. */
   readonly root: Part;
   readonly training: number;
+  /** Bytes of the parameters as they are stored, those for training alone apart. */
+  readonly stored: { readonly dense: number; readonly tables: number };
   /** Bytes that the engine keeps of each request between the stages. */
   readonly keptBytes: number;
   /** In execution order, as the roofline takes them. */
@@ -69,16 +70,22 @@ export function costOf(graph: Graph, profile: Profile, { reuse = true } = {}): M
   const compiled = runPipeline(graph, { profile, reuse });
   const root = new Tally("");
   for (const param of graph.params) if (!param.training) root.at(ownerOf(param.path)).declare(param);
-  for (const node of compiled.graph.nodes) countNode(compiled.graph, node, root);
-  const kernels = kernelCosts(compiled.graph, compiled.plan, root);
+  const elements = new ElementBytes(compiled.graph);
+  for (const node of compiled.graph.nodes) countNode(compiled.graph, node, root, elements);
+  const kernels = kernelCosts(compiled.graph, compiled.plan, root, elements);
+  const serving = graph.params.filter((param) => !param.training);
   return {
     model: graph.name,
     root: root.part(),
     training: sizeOf(graph.params.filter((param) => param.training)),
     keptBytes: compiled.plan.values.reduce(
-      (sum, { home, unit }) => sum + (home.kind === "kept" ? unit * BYTES_PER_VALUE : 0),
+      (sum, value) => sum + (value.home.kind === "kept" ? value.unit * elements.ofValue(value) : 0),
       0,
     ),
+    stored: {
+      dense: bytesOf(serving.filter(({ table }) => !table)),
+      tables: bytesOf(serving.filter(({ table }) => table)),
+    },
     kernels,
   };
 }
@@ -148,7 +155,7 @@ function ownerOf(path: string): string[] {
   return labels.length === 1 ? labels : labels.slice(0, -1);
 }
 
-function countNode(graph: Graph, node: Node, root: Tally): void {
+function countNode(graph: Graph, node: Node, root: Tally, elements: ElementBytes): void {
   const types = node.inputs.map(({ id, map }) => {
     const { type } = graph.nodes[id];
     return map === undefined ? type : { shape: map.out, dtype: type.dtype };
@@ -159,17 +166,19 @@ function countNode(graph: Graph, node: Node, root: Tally): void {
   const stage = node.program ?? "load";
   part.add(stage, isProduct(node) ? { products: flops } : { other: flops });
   // A lookup moves the rows that it reads, never the table.
-  if (node.op.kind === "lookup" && readsTable(graph, node))
-    part.add(stage, { rowBytes: perRow(node) * BYTES_PER_VALUE });
+  const table = node.op.kind === "lookup" ? tableRead(graph, node) : undefined;
+  if (table !== undefined) part.add(stage, { rowBytes: perRow(node) * elements.ofParam(table) });
 }
 
 function isProduct({ op }: Node): boolean {
   return op.kind === "einsum" && op.operands.flat().some((label) => !op.out.includes(label));
 }
 
-function readsTable(graph: Graph, node: Node): boolean {
+/** The path of the table whose rows a lookup reads. */
+function tableRead(graph: Graph, node: Node): string | undefined {
   const { op } = graph.nodes[node.inputs[0].id];
-  return op.kind === "param" && graph.params.some(({ path, table }) => table && path === op.path);
+  if (op.kind !== "param") return undefined;
+  return graph.params.find(({ path, table }) => table && path === op.path)?.path;
 }
 
 /** The share of a value's rows that sparse gates can leave to compute. */
@@ -185,7 +194,7 @@ function perRow({ type }: Node): number {
   );
 }
 
-function kernelCosts(graph: Graph, plan: Plan, root: Tally): KernelCost[] {
+function kernelCosts(graph: Graph, plan: Plan, root: Tally, elements: ElementBytes): KernelCost[] {
   const tables = new Set(graph.params.filter(({ table }) => table).map(({ path }) => path));
   const stored = new Set(stageNames.flatMap((stage) => plan.kernels[stage].flatMap(({ roots }) => roots)));
   return stageNames.flatMap((stage) =>
@@ -197,8 +206,9 @@ function kernelCosts(graph: Graph, plan: Plan, root: Tally): KernelCost[] {
         const { home, shape, unit } = plan.values[value];
         // What is read of a table is counted by its lookups.
         if (home.kind === "rows" || (home.kind === "param" && tables.has(home.path))) continue;
-        if (shape.length > 0 && typeof shape[0] !== "number") rowBytes += unit * BYTES_PER_VALUE;
-        else fixedBytes += unit * BYTES_PER_VALUE;
+        const moved = unit * elements.ofValue(plan.values[value]);
+        if (shape.length > 0 && typeof shape[0] !== "number") rowBytes += moved;
+        else fixedBytes += moved;
       }
       root.at(labelsOf(path)).add(stage, { fixedBytes, rowBytes });
       return { name: kernel.name, stage, flops: kernel.about.flops, rowBytes, fixedBytes };
@@ -229,6 +239,10 @@ function labelsOf(path: string): string[] {
 
 function sizeOf(params: readonly ParamInfo[]): number {
   return params.reduce((sum, { shape }) => sum + shape.reduce((product, extent) => product * extent, 1), 0);
+}
+
+function bytesOf(params: readonly ParamInfo[]): number {
+  return params.reduce((sum, { shape, storage }) => sum + storedBytes(shape, storage), 0);
 }
 
 function sumWork(works: readonly Work[]): Work {

@@ -16,6 +16,7 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { checkNames } from "./namecheck.ts";
 import { ParamTable } from "./params.ts";
 import { applyPrecision } from "./precision.ts";
+import { type PrecisionText, parsePrecision } from "./precisiontext.ts";
 import { Failure, Reporter } from "./report.ts";
 import { Scope } from "./scope.ts";
 import { bindSettings } from "./settings.ts";
@@ -24,6 +25,8 @@ import { runBody } from "./statements.ts";
 export interface ElaborateOptions {
   /** `--set NAME=VALUE`: the model's parameters as text. */
   readonly sets?: Readonly<Record<string, string>>;
+  /** `--precision`: lines of a `precision` block that come after the model's own. */
+  readonly precision?: string;
   /** Which model of the file; without it the last one. */
   readonly model?: string;
   /** The value of `training`. */
@@ -47,7 +50,9 @@ export function elaborate(entry: string, options: ElaborateOptions = {}): Elabor
   const graph = quietly(() => {
     const program = readProgram(entry, loader, reporter);
     const model = program && chooseModel(program, options.model, reporter);
-    return program && model && elaborateModel(program, model, loader.sources, reporter, options);
+    if (!program || !model) return undefined;
+    const precision = readPrecision(options.precision, loader, reporter);
+    return elaborateModel(program, model, loader.sources, reporter, options, precision);
   });
   return {
     ...(graph && !reporter.failed && { graph }),
@@ -73,6 +78,18 @@ function readProgram(entry: string, loader: Loader, reporter: Reporter): Program
   if (!program || reporter.failed) return undefined;
   checkNames(program, reporter);
   return program;
+}
+
+function readPrecision(
+  text: string | undefined,
+  loader: Loader,
+  reporter: Reporter,
+): PrecisionText["blocks"] {
+  if (text === undefined) return [];
+  const { source, blocks, diagnostics } = parsePrecision(text);
+  loader.sources.set(source.name, source);
+  for (const diagnostic of diagnostics) reporter.add(diagnostic);
+  return blocks;
 }
 
 function chooseModel(
@@ -105,6 +122,7 @@ function elaborateModel(
   sources: Sources,
   reporter: Reporter,
   options: ElaborateOptions,
+  precisionLines: PrecisionText["blocks"],
 ): Graph | undefined {
   const ctx = new Context({
     reporter,
@@ -125,6 +143,7 @@ function elaborateModel(
     });
   }
   if (reporter.failed) return undefined;
+  ctx.precision.push(...precisionLines);
   const precision = applyPrecision(env);
   if (reporter.failed) return undefined;
   return pruneGraph(

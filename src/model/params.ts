@@ -5,12 +5,12 @@
 import type { ParamDecl } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostics.ts";
 import { closest } from "../../grammar/suggest.ts";
-import type { Init, ParamInfo, Storage } from "../ir/graph.ts";
+import type { Init, ParamInfo } from "../ir/graph.ts";
+import { F32_STORAGE } from "../ir/storage.ts";
 import type { Env } from "./context.ts";
 import { evaluate } from "./evaluate.ts";
 import { numel, shapeText, type TensorValue } from "./values.ts";
 
-const DEFAULT_STORAGE: Storage = { kind: "plain", type: "f32" };
 const DEFAULT_INIT: Init = { kind: "xavier", scale: 1 };
 
 export class ParamTable {
@@ -60,7 +60,7 @@ export class ParamTable {
         init,
         table,
         training: ctx.shadow,
-        storage: DEFAULT_STORAGE,
+        storage: F32_STORAGE,
         origin,
       });
     } else if (ctx.shadow && shapeText(known.shape) !== shapeText(shape)) {

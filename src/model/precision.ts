@@ -1,69 +1,71 @@
 /**
  * @file `precision { … }`: the compute type, the storage of parameters by pattern, and what is stored of load-stage values. Lines
- * apply in order, later ones win.
+ * apply in order, later ones win, those of `--precision` after all others.
  */
 import type { PrecisionLine, StorageName, Str } from "../../grammar/ast.ts";
-import type { Graph, Precision, Storage } from "../ir/graph.ts";
+import type { Span } from "../../grammar/diagnostics.ts";
+import type { Graph, Node, ParamInfo, Precision, Storage, StorageElement } from "../ir/graph.ts";
 import { maxLevel } from "../ir/stage.ts";
+import { needsScale } from "../ir/storage.ts";
+import { ChannelFinder } from "./channels.ts";
 import type { Env } from "./context.ts";
 import { evaluateExtent } from "./evaluate.ts";
 import { matchesPath } from "./pathpattern.ts";
 import { Failure } from "./report.ts";
 
+type StoreLine = Extract<PrecisionLine, { kind: "store" }>;
+
 export function applyPrecision(env: Env): Precision {
-  const state: MutablePrecision = { compute: "f32", parts: [], derived: [] };
+  const chosen: Chosen = { compute: "f32", parts: [], stored: new Map(), derived: new Map() };
   for (const line of env.ctx.precision.flatMap((block) => block.lines)) {
     try {
-      applyLine(line, state, env);
+      applyLine(line, chosen, env);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
     }
   }
-  return state;
+  return resolve(chosen, env);
 }
 
-interface MutablePrecision {
+/** What the lines say, before the products are asked for the channels. */
+interface Chosen {
   compute: Graph["precision"]["compute"];
   readonly parts: Precision["parts"][number][];
-  readonly derived: Precision["derived"][number][];
+  /** The last line for each parameter, by path. */
+  readonly stored: Map<string, StoreLine>;
+  /** The last line for each load-stage value, by path. */
+  readonly derived: Map<string, StoreLine>;
 }
 
-function applyLine(line: PrecisionLine, state: MutablePrecision, env: Env): void {
-  const { params, builder } = env.ctx;
-  const paths = params.infos.map((info) => info.path);
-  const nodes = (): Iterable<string> => nodePaths(env, () => true);
+function applyLine(line: PrecisionLine, chosen: Chosen, env: Env): void {
+  const paths = env.ctx.params.infos.map((info) => info.path);
   if (line.kind === "compute") {
     if (!line.pattern) {
-      state.compute = line.type;
+      chosen.compute = line.type;
       return;
     }
-    matching(line.pattern, [...paths, ...nodes()], "part of the model", env);
-    state.parts.push({ pattern: line.pattern.value, compute: line.type });
+    matching(line.pattern, [...paths, ...nodesByPath(env, () => true).keys()], "part of the model", env);
+    chosen.parts.push({ pattern: line.pattern.value, compute: line.type });
     return;
   }
-  const storage = storageOf(line.type, env);
-  if (line.derived) {
-    const derived = nodePaths(
-      env,
-      (id) => maxLevel(builder.node(id).stage) <= 1 && builder.node(id).inputs.length > 0,
-    );
-    matching(line.pattern, derived, "value of the load stage", env);
-    state.derived.push({ pattern: line.pattern.value, storage });
-    return;
-  }
-  const inputs = line.inputs && storageOf(line.inputs, env);
-  for (const path of matching(line.pattern, paths, "parameter", env)) {
-    params.update(path, { storage, ...(inputs && { inputs }) });
-  }
+  const found = line.derived
+    ? matching(line.pattern, [...nodesByPath(env, isDerived).keys()], "value of the load stage", env)
+    : matching(line.pattern, paths, "parameter", env);
+  for (const path of found) (line.derived ? chosen.derived : chosen.stored).set(path, line);
 }
 
-function nodePaths(env: Env, wanted: (id: number) => boolean): string[] {
-  const { builder } = env.ctx;
-  const paths = new Set<string>();
+function isDerived(node: Node): boolean {
+  return maxLevel(node.stage) <= 1 && node.inputs.length > 0;
+}
+
+/** The last node of each path: the value that a statement binds. */
+function nodesByPath({ ctx: { builder } }: Env, wanted: (node: Node) => boolean): Map<string, Node> {
+  const found = new Map<string, Node>();
   for (let id = 0; id < builder.size; id++) {
-    if (wanted(id)) paths.add(builder.node(id).path);
+    const node = builder.node(id);
+    if (wanted(node)) found.set(node.path, node);
   }
-  return [...paths];
+  return found;
 }
 
 function matching(pattern: Str, paths: readonly string[], what: string, env: Env): string[] {
@@ -76,8 +78,82 @@ function matching(pattern: Str, paths: readonly string[], what: string, env: Env
   });
 }
 
-function storageOf(name: StorageName, env: Env): Storage {
-  if (name.kind === "plain") return { kind: "plain", type: name.type };
-  if (name.per === "channel") return { kind: "int8", per: "channel" };
-  return { kind: "int8", per: "group", size: evaluateExtent(name.size, env) };
+function resolve({ compute, parts, stored, derived }: Chosen, env: Env): Precision {
+  const { builder, params } = env.ctx;
+  const nodes = Array.from({ length: builder.size }, (_, id) => builder.node(id));
+  const idsOf = new Map<string, number[]>();
+  for (const { id, op } of nodes)
+    if (op.kind === "param") idsOf.set(op.path, [...(idsOf.get(op.path) ?? []), id]);
+  const finder = new ChannelFinder(nodes);
+  const resolved = <T>(make: () => T): T[] => {
+    try {
+      return [make()];
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return [];
+    }
+  };
+  for (const info of params.infos) {
+    const line = stored.get(info.path);
+    if (line === undefined) continue;
+    const ids = idsOf.get(info.path) ?? [];
+    const axes = (): readonly number[] =>
+      info.table ? info.shape.map((_, j) => j).slice(1) : sharedAxes(finder, ids, info, line.span, env);
+    resolved(() => {
+      params.update(info.path, { storage: storageOf(line.type, axes, env), ...inputsOf(line, env) });
+    });
+  }
+  const ends = nodesByPath(env, isDerived);
+  const values = [...derived].flatMap(([path, line]) => {
+    const node = ends.get(path);
+    if (node === undefined) return [];
+    const value = { path, shape: node.type.shape.map(Number) };
+    const axes = (): readonly number[] => sharedAxes(finder, [node.id], value, line.span, env);
+    return resolved(() => ({
+      path,
+      storage: storageOf(line.type, axes, env),
+      ...inputsOf(line, env),
+    }));
+  });
+  return { compute, parts, derived: values };
+}
+
+function sharedAxes(
+  finder: ChannelFinder,
+  ids: readonly number[],
+  { path, shape }: Pick<ParamInfo, "path" | "shape">,
+  span: Span,
+  env: Env,
+): readonly number[] {
+  const channels = finder.channelsOf(ids, shape.length);
+  if (channels.kind === "shared") return channels.axes;
+  const uses = channels.axes.map((axes) => axes.join(" and "));
+  return env.reporter.fail("RMX0408", span, `\`${path}\` has no channels: its uses sum over different axes`, {
+    notes: [`one use sums over axis ${uses[0]}, another over axis ${uses[1]}`],
+    help: `store it in a type without scales: add the line \`"${path}" = f16\``,
+  });
+}
+
+function storageOf(name: StorageName, axes: () => readonly number[], env: Env): Storage {
+  if (name.kind === "plain") {
+    return needsScale(name.type)
+      ? { element: name.type, scale: { shared: axes(), symmetric: true } }
+      : { element: name.type };
+  }
+  const symmetric = name.asymmetric !== true;
+  if (name.per === "channel") return { element: "int8", scale: { shared: axes(), symmetric } };
+  const group = evaluateExtent(name.size, env);
+  return { element: "int8", scale: { shared: axes(), group, symmetric } };
+}
+
+/** Activations have a scale a row or a calibrated one, so groups and zero points say nothing about them. */
+function inputsOf({ inputs, span }: StoreLine, env: Env): { readonly inputs?: StorageElement } {
+  if (inputs === undefined) return {};
+  if (inputs.kind === "plain") return { inputs: inputs.type };
+  if (inputs.per === "group" || inputs.asymmetric === true) {
+    env.reporter.fail("RMX0409", span, "activations are quantised with one scale a row", {
+      help: "write `inputs fp8_e4m3` or `inputs int8 per channel`",
+    });
+  }
+  return { inputs: "int8" };
 }

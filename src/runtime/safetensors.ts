@@ -6,18 +6,13 @@
  * The whole header is checked before any tensor is read: every later read is in bounds by construction.
  * Tensors need not be aligned (the format does not ask for it); values are copied out of the file as they are read.
  */
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { InputError } from "../ir/error.ts";
 import { dtypes } from "./dtypes.ts";
-import {
-  type Header,
-  headerBytes,
-  readHeader,
-  type TensorData,
-  type TensorInfo,
-} from "./safetensorsheader.ts";
+import { type Header, readHeader, type TensorInfo } from "./safetensorsheader.ts";
 
 export type { TensorData, TensorInfo } from "./safetensorsheader.ts";
+export { writeSafetensors } from "./safetensorswriter.ts";
 
 /** What the file holds, as told to a user: weights and inputs report under codes of their own. */
 export interface FileRole {
@@ -90,6 +85,13 @@ export class SafetensorsFile {
     return out;
   }
 
+  /** The bytes of elements [start, start + count) as they are in the file. */
+  readBytes(name: string, start: number, count: number): Uint8Array {
+    const bytes = new Uint8Array(count * dtypes[this.info(name).dtype].bytes);
+    this.#bytes(name, start, bytes);
+    return bytes;
+  }
+
   info(name: string): TensorInfo {
     const info = this.tensors.get(name);
     if (info === undefined) throw new Error(`internal: no tensor ${name} in ${this.path}`);
@@ -101,9 +103,7 @@ export class SafetensorsFile {
   }
 
   #view(name: string, start: number, count: number): DataView {
-    const bytes = new Uint8Array(count * dtypes[this.info(name).dtype].bytes);
-    this.#bytes(name, start, bytes);
-    return new DataView(bytes.buffer);
+    return new DataView(this.readBytes(name, start, count).buffer);
   }
 
   #bytes(name: string, start: number, into: Uint8Array): void {
@@ -137,35 +137,4 @@ function readFully(fd: number, into: Uint8Array, position: number): boolean {
     done += got;
   }
   return true;
-}
-
-/** Writes `tensors` to `path`, under another name until it is whole, so that no reader sees half a file. */
-export function writeSafetensors(
-  path: string,
-  tensors: ReadonlyMap<string, TensorData>,
-  metadata?: Readonly<Record<string, string>>,
-): void {
-  const header = headerBytes(tensors, metadata);
-  const temporary = `${path}.${process.pid}.part`;
-  let fd: number | undefined;
-  try {
-    fd = openSync(temporary, "w");
-    writeFully(fd, header);
-    for (const { data } of tensors.values()) {
-      writeFully(fd, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    closeSync(fd);
-    fd = undefined;
-    renameSync(temporary, path);
-  } catch (error) {
-    if (fd !== undefined) closeSync(fd);
-    rmSync(temporary, { force: true });
-    throw new InputError("RMX0702", `${path} cannot be written`, { notes: [(error as Error).message] });
-  }
-}
-
-function writeFully(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, Math.min(1 << 30, bytes.length - done));
-  }
 }

@@ -150,20 +150,38 @@ export interface TensorData {
   readonly data: Float64Array | Float32Array | Int32Array | Uint8Array | Int8Array | BigInt64Array;
 }
 
+/** A tensor to write, without its values. */
+export interface TensorSpec {
+  readonly dtype: DTypeName;
+  readonly shape: readonly number[];
+}
+
+export function specsOf(tensors: ReadonlyMap<string, TensorData>): Map<string, TensorSpec> {
+  return new Map(
+    [...tensors].map(([name, { shape, data }]) => {
+      if (bytesOf({ dtype: dtypeOf(data), shape }) !== data.byteLength) {
+        throw new Error(`internal: ${name} has ${data.length} elements for the shape [${shape.join(", ")}]`);
+      }
+      return [name, { dtype: dtypeOf(data), shape }];
+    }),
+  );
+}
+
+export function bytesOf({ dtype, shape }: TensorSpec): number {
+  return shape.reduce((product, extent) => product * extent, dtypes[dtype].bytes);
+}
+
 /** Length and JSON, the first bytes of a file that holds `tensors` in order. */
 export function headerBytes(
-  tensors: ReadonlyMap<string, TensorData>,
+  tensors: ReadonlyMap<string, TensorSpec>,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   const header: Record<string, unknown> = metadata === undefined ? {} : { __metadata__: metadata };
   let end = 0;
-  for (const [name, { shape, data }] of tensors) {
-    if (shape.reduce((product, extent) => product * extent, 1) !== data.length) {
-      throw new Error(`internal: ${name} has ${data.length} elements for the shape [${shape.join(", ")}]`);
-    }
+  for (const [name, { dtype, shape }] of tensors) {
     const begin = end;
-    end += data.byteLength;
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [begin, end] };
+    end += bytesOf({ dtype, shape });
+    header[name] = { dtype, shape, data_offsets: [begin, end] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   // Spaces up to a multiple of eight align the data for readers that map the file into memory.

@@ -3,6 +3,7 @@ import type { Builtin } from "./builtin.ts";
 import { contraction } from "./contraction.ts";
 import { layout } from "./layout.ts";
 import { masks } from "./masks.ts";
+import { memory } from "./memory.ts";
 import { normalisation } from "./normalisation.ts";
 import { pointwise } from "./pointwise.ts";
 import { reduction } from "./reduction.ts";
@@ -18,6 +19,7 @@ export const families: Readonly<Record<string, readonly Builtin[]>> = {
   selection,
   masks,
   sequences,
+  memory,
 };
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(

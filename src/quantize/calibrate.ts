@@ -1,0 +1,33 @@
+/**
+ * @file Calibration: one scale for all rows of an activation, from the largest magnitude that it has on given inputs. A kernel then
+ * needs no pass over the row before it can quantise it; what is larger later saturates.
+ */
+import { evaluate, type Rounding } from "../../backends/reference/evaluate.ts";
+import { scaleFor } from "../ir/codecs/codec.ts";
+import type { Graph, StorageElement } from "../ir/graph.ts";
+import { needsScale } from "../ir/storage.ts";
+import { evaluated } from "../runtime/engine/reference.ts";
+import type { ModelInputs } from "../runtime/inputs.ts";
+import type { WeightSource } from "../runtime/weights.ts";
+
+/** The scales by the path of the parameter that the activation is multiplied with; formats without scales are left out. */
+export function calibrate(graph: Graph, weights: WeightSource, inputs: ModelInputs): Map<string, number> {
+  const seen = new Map<string, { element: StorageElement; magnitude: number }>();
+  const watching: Rounding = {
+    activation({ path, element }, values) {
+      const known = seen.get(path) ?? { element, magnitude: 0 };
+      for (const value of values) known.magnitude = Math.max(known.magnitude, Math.abs(value));
+      seen.set(path, known);
+      return values;
+    },
+  };
+  // Derived values have no tensor in a weights file that could carry a scale.
+  const params = new Set(graph.params.filter(({ inputs }) => inputs !== undefined).map(({ path }) => path));
+  const wanted = graph.outputs.map(({ value }) => value);
+  evaluated(() => evaluate(graph, { ...inputs, params: weights }, wanted, { rounding: watching }));
+  return new Map(
+    [...seen]
+      .filter(([path, { element }]) => params.has(path) && needsScale(element))
+      .map(([path, { element, magnitude }]) => [path, scaleFor(magnitude, element)]),
+  );
+}

@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, "..");
 const dist = join(root, `dist.${process.pid}`);
 
 /** Left to Node: the native device bindings, and CommonJS packages that `require` Node's own modules. */
-const external = ["webgpu", "yargs", "yargs/helpers", "cli-progress", "picocolors"];
+const external = ["webgpu", "koffi", "yargs", "yargs/helpers", "cli-progress", "picocolors"];
 
 async function bundle() {
   await build({

@@ -35,6 +35,13 @@ if ! node scripts/probe.mjs 2>/dev/null; then
   fi
 fi
 
+# The exporter's tests run ONNX Runtime, whose binaries are in its package: no install script needs to run. It has a folder of
+# its own, so that the package's install stays small, and is installed again when its lock file changes.
+if ! cmp -s test/onnx/package-lock.json test/onnx/node_modules/.installed; then
+  check "ONNX Runtime" bash -c "npm ci --prefix test/onnx --ignore-scripts --no-audit --no-fund --loglevel=error &&
+    cp test/onnx/package-lock.json test/onnx/node_modules/.installed"
+fi
+
 check build node scripts/build.mjs
 if [ $# -eq 0 ]; then
   check "format and lint" npx --no-install biome check .

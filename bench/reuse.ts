@@ -7,11 +7,10 @@
  * Two cases: *cold*, the user and the item stage for one request, and *cached*, the item stage alone with a handle from before
  * (without reuse the handle holds the request's features). Calls of both engines alternate, so that what else the machine does
  * meets them alike; figures are medians. The roofline time of a stage is the larger of its FLOPs and its bytes at the ceilings that
- * `ceilings.ts` measures here and now; the saving that it allows is 1 − (its time with reuse / without).
+ * the device probe measures here and now; the saving that it allows is 1 − (its time with reuse / without).
  */
 import { writeFileSync } from "node:fs";
 import { table } from "../src/cli/text.ts";
-import { median } from "../src/cli/timing.ts";
 import { compileFor } from "../src/compile.ts";
 import type { Ceilings } from "../src/cost/ceilings.ts";
 import { type CallSize, costOf, type ModelCost, stageCall } from "../src/cost/cost.ts";
@@ -20,9 +19,10 @@ import type { Graph } from "../src/ir/graph.ts";
 import { loadEngine } from "../src/load.ts";
 import type { WebGpuDevice } from "../src/runtime/device.ts";
 import { stageValues } from "../src/runtime/inputs.ts";
+import { probeDevice } from "../src/runtime/probe.ts";
 import { relativeError } from "../src/runtime/verify.ts";
 import { elaborateSpec } from "../src/spec.ts";
-import { measureCeilings } from "./ceilings.ts";
+import { median } from "../src/statistics.ts";
 
 const SPEC = "examples/ug_rankmixer.rmx";
 const DEFAULTS: Readonly<Record<string, string>> = { T: "16", D: "128", L: "2", rows: "10000" };
@@ -67,7 +67,7 @@ const runs = Number(option("runs", "15"));
 const device = await openDevice("webgpu");
 if (device.kind !== "webgpu") throw new Error("reuse is measured on a WebGPU device");
 console.error(`measuring ${device.name}`);
-const ceilings = await measureCeilings(device);
+const ceilings = await probeDevice(device);
 const rows: Row[] = [];
 for (const ratio of ratios) rows.push(...(await measureRatio(ratio, device, ceilings)));
 device.destroy();

@@ -7,15 +7,20 @@
  */
 import yargs, { type Argv } from "yargs";
 import { type AnyCommand, commandName, UsageError } from "./command.ts";
+import { benchCommand } from "./commands/bench.ts";
+import { cacheCommand } from "./commands/cache.ts";
 import { checkCommand } from "./commands/check.ts";
 import { compileCommand } from "./commands/compile.ts";
 import { costCommand } from "./commands/cost.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { exportCommand } from "./commands/export.ts";
 import { fmtCommand } from "./commands/fmt.ts";
 import { graphCommand } from "./commands/graph.ts";
 import { paramsCommand } from "./commands/params.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { runCommand } from "./commands/run.ts";
+import { tuneCommand } from "./commands/tune.ts";
 import { type ExitCode, finish, type Output, processOutput } from "./output.ts";
 import { reportFailure } from "./report.ts";
 import { packageVersion } from "./version.ts";
@@ -24,9 +29,14 @@ const commands: readonly AnyCommand[] = [
   checkCommand,
   compileCommand,
   runCommand,
+  benchCommand,
+  tuneCommand,
+  cacheCommand,
   paramsCommand,
   graphCommand,
+  exportCommand,
   costCommand,
+  quantizeCommand,
   fmtCommand,
   explainCommand,
   doctorCommand,

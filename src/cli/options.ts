@@ -15,6 +15,15 @@ export const setOption = {
   },
 } as const satisfies Record<string, Options>;
 
+export const precisionOption = {
+  precision: {
+    type: "string",
+    requiresArg: true,
+    describe:
+      "lines of a precision block that come after the spec's, as 'compute = f16; \"**.w\" = int8 per channel'",
+  },
+} as const satisfies Record<string, Options>;
+
 export const reuseOption = {
   "no-reuse": {
     type: "boolean",
@@ -27,6 +36,44 @@ export const explainOption = {
   explain: {
     choices: ["stages"] as const,
     describe: "say in which stage each part runs, what is kept, and what ties the rest to the candidate",
+  },
+} as const satisfies Record<string, Options>;
+
+export const scheduleFileOption = {
+  schedules: {
+    type: "string",
+    requiresArg: true,
+    describe: "tuned schedules: a file that `rmxc tune -o` wrote for the device of the profile",
+  },
+} as const satisfies Record<string, Options>;
+
+export const schedulesOption = {
+  schedules: {
+    type: "string",
+    requiresArg: true,
+    describe: "tuned schedules: a file of `rmxc tune -o` [default: this device's in the cache]",
+  },
+  "no-tuned": {
+    type: "boolean",
+    default: false,
+    describe: "leave tuned schedules aside: the cost model alone chooses",
+  },
+} as const satisfies Record<string, Options>;
+
+export const explainFusionOption = {
+  explain: {
+    choices: ["stages", "fusion"] as const,
+    describe:
+      "`stages`: where each part runs, and why; `fusion`: what each kernel does, and why it is not one with its neighbours",
+  },
+} as const satisfies Record<string, Options>;
+
+export const fuseOption = {
+  fuse: {
+    choices: ["off", "vertical", "all"] as const,
+    default: "all" as const,
+    describe:
+      "off: an op a kernel; vertical: what is read and what follows belong to a kernel; all: kernels become phases of one",
   },
 } as const satisfies Record<string, Options>;
 

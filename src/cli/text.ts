@@ -54,3 +54,8 @@ export function seconds(value: number): string {
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count.toLocaleString("en-US")} ${count === 1 ? noun : nouns}`;
 }
+
+/** 0.1234 → `12 %`; below a tenth one decimal: `3.4 %`. */
+export function percent(part: number): string {
+  return `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`;
+}

@@ -1,5 +1,9 @@
 /** @file Timing calls: the median of a few after a warm-up, within a budget of time. */
 
+import { median } from "../statistics.ts";
+
+export { median };
+
 /** Calls whose median is reported, at most and at least; between them the budget decides. */
 const MAX_CALLS = 7;
 const MIN_CALLS = 1;
@@ -16,11 +20,4 @@ export async function medianSeconds(call: () => Promise<void>): Promise<number> 
     times.push((performance.now() - started) / 1000);
   }
   return median(times);
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const upper = sorted.length >> 1;
-  const lower = (sorted.length - 1) >> 1;
-  return ((sorted[lower] ?? Number.NaN) + (sorted[upper] ?? Number.NaN)) / 2;
 }

@@ -11,7 +11,7 @@ describe("cost", () => {
     const cwd = folder({ "m.rmx": spec });
     const ran = rmxc(["cost", "m.rmx"], { cwd });
     expect(ran).toMatchObject({ status: 0, stderr: "" });
-    expect(ran.stdout).toContain("m: 104 parameters (416 B in f32), 0 in tables");
+    expect(ran.stdout).toContain("m: 104 parameters (416 B as stored), 0 in tables");
     expect(ran.stdout).toContain("a call: 2 requests with 10 candidates in all");
     // Of each candidate 192 + 8 FLOPs, of the call 2000 and 416 + 10 · 80 bytes.
     expect(ran.stdout).toMatch(/^all +104 +200 +2\.00 k +1\.19 KiB +1\.64$/m);

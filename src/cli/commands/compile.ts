@@ -4,7 +4,16 @@ import type { Program, Variant } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { explainOption, jsonOption, readSets, reuseOption, setOption } from "../options.ts";
+import {
+  explainFusionOption,
+  fuseOption,
+  jsonOption,
+  precisionOption,
+  readSets,
+  reuseOption,
+  scheduleFileOption,
+  setOption,
+} from "../options.ts";
 import type { Output } from "../output.ts";
 import { jsonDiagnostics, sayDiagnostics } from "../report.ts";
 import { bytes, figure, plural, table } from "../text.ts";
@@ -15,7 +24,12 @@ export const compileCommand = defineCommand({
   positionals: { spec: { type: "string", describe: "the model: a .rmx file" } },
   options: {
     ...setOption,
-    target: { choices: ["wgsl"] as const, default: "wgsl" as const, describe: "the kernels' language" },
+    ...precisionOption,
+    target: { choices: ["wgsl", "cuda"] as const, describe: "the kernels' language [default: wgsl]" },
+    arch: {
+      choices: ["sm_80", "sm_90", "sm_90a"] as const,
+      describe: "with --target cuda: the GPU's architecture [default: sm_80]",
+    },
     out: {
       alias: "o",
       type: "string",
@@ -26,10 +40,13 @@ export const compileCommand = defineCommand({
       type: "string",
       array: true,
       requiresArg: true,
-      describe: "gpu, software or a JSON file; may be repeated: a variant each [default: gpu]",
+      describe:
+        "gpu, software, sm_80, sm_90, sm_90a or a JSON file; may be repeated: a variant each [default: gpu]",
     },
     ...reuseOption,
-    ...explainOption,
+    ...scheduleFileOption,
+    ...explainFusionOption,
+    ...fuseOption,
     emit: { choices: ["graph", "plan", "kernels"] as const, describe: "print this on stdout" },
     "print-after": { type: "string", requiresArg: true, describe: "print the graph or plan after this pass" },
     "print-passes": { type: "boolean", default: false, describe: "list the passes in order" },
@@ -38,7 +55,12 @@ export const compileCommand = defineCommand({
   examples: [
     ["rmxc compile model.rmx -o out", "kernels for a GPU of which nothing is known"],
     ["rmxc compile model.rmx --emit kernels", "the WGSL on stdout"],
+    ["rmxc compile model.rmx --target cuda --arch sm_90a -o out", "CUDA-C for an H100; needs no GPU"],
     ["rmxc compile model.rmx --print-after fuse", "the IR after one pass"],
+    [
+      "rmxc compile model.rmx --explain fusion",
+      "what each kernel does, and why it is not one with its neighbours",
+    ],
     ["rmxc compile model.rmx --explain stages", "what runs once a request, and why the rest does not"],
   ],
   async run(args, out) {
@@ -67,14 +89,20 @@ export const compileCommand = defineCommand({
         passes.map((pass) => pass.name),
       );
 
+    const schedules = await scheduleFile(args.schedules, args.profile);
+    const profiles = profilesOf(args);
+
     const { compile } = await import("../../compile.ts");
     const { StageWatch } = await import("../stages.ts");
     const watch = new StageWatch({ reuse: !args["no-reuse"] });
     const printed: { pass: string; result: Graph | Plan }[] = [];
     const program = await compile(args.spec, {
       set: readSets(args.set),
+      precision: args.precision,
       reuse: !args["no-reuse"],
-      ...(args.profile !== undefined && { profiles: args.profile }),
+      fuse: args.fuse,
+      ...(schedules !== undefined && { schedules }),
+      ...(profiles !== undefined && { profiles }),
       onPass: (pass, result) => {
         watch.onPass(pass, result);
         if (pass === after) printed.push({ pass, result });
@@ -84,18 +112,50 @@ export const compileCommand = defineCommand({
     for (const { pass, result } of printed) out.print(`// after ${pass}\n${await irText(result)}`);
     if (args.emit !== undefined) out.print(await emitted(program, args.emit));
     if (args.out !== undefined) await program.write(args.out);
-    const explained = args.explain === undefined ? undefined : watch.report(program.variants[0].plan);
+    const explained = args.explain === "stages" ? watch.report(program.variants[0].plan) : undefined;
+    const fused = args.explain === "fusion" ? await fusionOf(program) : undefined;
     if (args.json)
       out.json({
         ...(await summary(program)),
         ...(explained && { stages: await explained.json(program.sources) }),
+        ...(fused && { fusion: fused.json }),
       });
+    else if (fused) out.print(fused.text);
     else if (explained) out.print(await explained.text(program.sources, out));
     else if (shown === 0) describe(program, out);
     if (args.out !== undefined) out.say(`wrote ${args.out}`);
     return 0;
   },
 });
+
+/** Of one device: a file for several profiles would be wrong for all but one. */
+async function scheduleFile(path: string | undefined, profiles: readonly string[] = ["gpu"]) {
+  if (path === undefined) return undefined;
+  const [profile, ...more] = profiles;
+  if (profile === undefined || more.length > 0) throw new UsageError("--schedules takes one --profile");
+  const { loadProfile } = await import("../../runtime/profile.ts");
+  const { loadSchedules } = await import("../../runtime/schedules.ts");
+  return loadSchedules(path, loadProfile(profile));
+}
+
+/** `--target` and `--arch` name a built-in profile; `--profile` names any. */
+function profilesOf(args: {
+  readonly target: "wgsl" | "cuda" | undefined;
+  readonly arch: string | undefined;
+  readonly profile: string[] | undefined;
+}): readonly string[] | undefined {
+  if (args.target === undefined && args.arch === undefined) return args.profile;
+  if (args.target !== "cuda") {
+    if (args.arch !== undefined) throw new UsageError("--arch is an NVIDIA GPU's", "add --target cuda");
+    return args.profile;
+  }
+  if (args.profile !== undefined)
+    throw new UsageError(
+      "a profile says what the kernels are made for",
+      "give --profile, or --target cuda and --arch",
+    );
+  return [args.arch ?? "sm_80"];
+}
 
 async function checkPass(name: string, known: readonly string[]): Promise<void> {
   if (known.includes(name)) return;
@@ -105,6 +165,12 @@ async function checkPass(name: string, known: readonly string[]): Promise<void> 
     `there is no pass ${JSON.stringify(name)}`,
     near === undefined ? "rmxc compile --print-passes lists them" : `did you mean ${near}?`,
   );
+}
+
+async function fusionOf(program: Program) {
+  const { fusionJson, fusionText } = await import("../fusion.ts");
+  const [variant] = program.variants;
+  return { json: fusionJson(variant), text: fusionText(variant) };
 }
 
 async function irText(result: Graph | Plan): Promise<string> {

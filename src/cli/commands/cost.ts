@@ -4,7 +4,7 @@ import { builtinCeilings, type Ceilings, readCeilings } from "../../cost/ceiling
 import { InputError } from "../../ir/error.ts";
 import { gpu } from "../../ir/profiles.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, readSets, setOption, specPositional } from "../options.ts";
+import { jsonOption, precisionOption, readSets, setOption, specPositional } from "../options.ts";
 import { sayDiagnostics } from "../report.ts";
 
 /** No limit of a binding shall decide what a model costs. */
@@ -18,6 +18,7 @@ export const costCommand = defineCommand({
   positionals: specPositional,
   options: {
     ...setOption,
+    ...precisionOption,
     requests: {
       type: "number",
       requiresArg: true,
@@ -59,7 +60,10 @@ export const costCommand = defineCommand({
     const { costJson, describeCost } = await import("../cost/report.ts");
     const ceilings = ceilingsOf(args.device);
     const profile = args.profile === undefined ? UNLIMITED : loadProfile(args.profile);
-    const { graph, diagnostics, sources } = elaborateSpec(args.spec, { set: readSets(args.set) });
+    const { graph, diagnostics, sources } = elaborateSpec(args.spec, {
+      set: readSets(args.set),
+      precision: args.precision,
+    });
     await sayDiagnostics(diagnostics, sources, out);
     const report = {
       cost: costOf(graph, profile),

@@ -2,9 +2,10 @@
 import { createRequire } from "node:module";
 import { InputError } from "../../ir/error.ts";
 import type { Profile } from "../../ir/profile.ts";
+import type { CudaReport } from "../../runtime/cuda/diagnose.ts";
 import { defineCommand } from "../command.ts";
 import { jsonOption } from "../options.ts";
-import { table } from "../text.ts";
+import { bytes, table } from "../text.ts";
 import { packageVersion } from "../version.ts";
 
 interface Adapter {
@@ -21,6 +22,8 @@ export const doctorCommand = defineCommand({
   examples: [["rmxc doctor --json", "with the device's profile, which compile --profile FILE takes"]],
   async run(args, out) {
     const bindings = bindingsVersion();
+    const { diagnoseCuda } = await import("../../runtime/cuda/diagnose.ts");
+    const cuda = await diagnoseCuda();
     const { adapters, failure } = await findAdapters();
     if (args.json) {
       out.json({
@@ -28,10 +31,9 @@ export const doctorCommand = defineCommand({
         node: process.version,
         platform: `${process.platform} ${process.arch}`,
         webgpu: bindings ?? null,
+        cuda: { ...cuda, problem: cuda.problem && failureJson(cuda.problem) },
         adapters,
-        ...(failure !== undefined && {
-          failure: { code: failure.code, message: failure.message, help: failure.help },
-        }),
+        ...(failure !== undefined && { failure: failureJson(failure) }),
       });
       return 0;
     }
@@ -42,20 +44,53 @@ export const doctorCommand = defineCommand({
           ["node", process.version],
           ["platform", `${process.platform} ${process.arch}`],
           ["webgpu", bindings ?? "not installed"],
+          ...cudaRows(cuda),
         ],
         ["left", "left"],
       ),
     );
+    for (const line of cudaMissing(cuda)) out.print(line);
     for (const adapter of adapters) out.print(`\n${describe(adapter)}`);
     if (failure !== undefined) {
       out.print(`\nno WebGPU device: ${failure.message}`);
       for (const note of failure.notes) out.print(`  ${note}`);
-      out.print("models run on the `reference` device: the right answers, slowly");
+      if (cuda.problem !== undefined || cuda.compilers.length === 0)
+        out.print("models run on the `reference` device: the right answers, slowly");
       if (failure.help !== undefined) out.print(`to get better: ${failure.help}`);
     }
     return 0;
   },
 });
+
+function failureJson({ code, message, notes, help }: InputError) {
+  return { code, message, notes, help };
+}
+
+function cudaRows({ driver, devices, compilers }: CudaReport): string[][] {
+  return [
+    ["CUDA driver", driver === undefined ? "none" : `serves CUDA ${driver.version}, ${driver.path}`],
+    ...devices.map(({ name, arch, bytes: memory, multiprocessors }) => [
+      "CUDA device",
+      `${name}, ${arch}, ${bytes(memory)}, ${multiprocessors} multiprocessors`,
+    ]),
+    ...(compilers.length === 0 ? [["CUDA compiler", "none"]] : []),
+    ...compilers.map(({ name, version, path }) => ["CUDA compiler", `${name} ${version}, ${path}`]),
+  ];
+}
+
+/** What keeps an NVIDIA GPU from being used; where there is no driver, that there is no GPU is the likelier reason. */
+function cudaMissing({ driver, compilers, notFound, problem }: CudaReport): string[] {
+  const lines: string[] = [];
+  if (problem !== undefined) {
+    lines.push(`\nno CUDA device: ${problem.message}`, ...problem.notes.map((note) => `  ${note}`));
+    if (problem.help !== undefined) lines.push(`to get better: ${problem.help}`);
+  }
+  if (driver !== undefined && compilers.length === 0) {
+    lines.push("\nno CUDA compiler:", ...notFound.map((note) => `  ${note}`));
+    lines.push("to get better: `pip install nvidia-cuda-nvrtc-cu12`, or install a CUDA toolkit");
+  }
+  return lines;
+}
 
 /** The version of the optional package that holds Dawn. */
 function bindingsVersion(): string | undefined {

@@ -25,7 +25,13 @@ export const graphCommand = defineCommand({
     const { compile } = await import("../../compile.ts");
     const { drawing } = await import("../picture/drawing.ts");
     const reuse = !args["no-reuse"];
-    const program = await compile(args.spec, { set: readSets(args.set), profiles: [args.profile], reuse });
+    // A kernel whose phases belong to two layers has no place in a picture that draws equal layers once.
+    const program = await compile(args.spec, {
+      set: readSets(args.set),
+      profiles: [args.profile],
+      reuse,
+      fuse: "vertical",
+    });
     await sayDiagnostics(program.warnings, program.sources, out);
     const svg = drawing(program);
     if (args.out === undefined) out.print(svg);

@@ -1,22 +1,23 @@
 /** @file `rmxc params SPEC`: every parameter, by the path that a weights file uses. */
-import type { Init, ParamInfo, Storage } from "../../ir/graph.ts";
+import type { Init, ParamInfo } from "../../ir/graph.ts";
+import { storageText, storedBytes } from "../../ir/storage.ts";
 import { defineCommand } from "../command.ts";
-import { jsonOption, readSets, setOption, specPositional } from "../options.ts";
+import { jsonOption, precisionOption, readSets, setOption, specPositional } from "../options.ts";
 import { sayDiagnostics } from "../report.ts";
 import { bytes, figure, table } from "../text.ts";
-
-/** Bytes of a value in a file and on the device, until storage types are built. */
-const BYTES_PER_VALUE = 4;
 
 export const paramsCommand = defineCommand({
   usage: "params <spec>",
   summary: "list the parameters: path, shape, type, size, initialiser",
   positionals: specPositional,
-  options: { ...setOption, ...jsonOption },
+  options: { ...setOption, ...precisionOption, ...jsonOption },
   examples: [["rmxc params model.rmx --json", "what a weights file must hold"]],
   async run(args, out) {
     const { elaborateSpec } = await import("../../spec.ts");
-    const { graph, diagnostics, sources } = elaborateSpec(args.spec, { set: readSets(args.set) });
+    const { graph, diagnostics, sources } = elaborateSpec(args.spec, {
+      set: readSets(args.set),
+      precision: args.precision,
+    });
     await sayDiagnostics(diagnostics, sources, out);
     if (args.json) {
       out.json(graph.params.map(describe));
@@ -25,9 +26,9 @@ export const paramsCommand = defineCommand({
     const rows = graph.params.map((p) => [
       p.path,
       `[${p.shape.join(", ")}]`,
-      storageName(p.storage),
+      typeText(p),
       values(p).toLocaleString("en-US"),
-      bytes(values(p) * BYTES_PER_VALUE),
+      bytes(storedBytes(p.shape, p.storage)),
       initName(p.init),
       p.table ? "table" : p.training ? "training" : "",
     ]);
@@ -44,8 +45,12 @@ export const paramsCommand = defineCommand({
     );
     const tables = sum(graph.params.filter((p) => p.table));
     const dense = sum(graph.params.filter((p) => !p.table && !p.training));
+    const serving = graph.params.reduce(
+      (total, p) => total + (p.training ? 0 : storedBytes(p.shape, p.storage)),
+      0,
+    );
     out.print(
-      `\n${figure(dense + tables)} values (${bytes((dense + tables) * BYTES_PER_VALUE)}): ` +
+      `\n${figure(dense + tables)} values (${bytes(serving)} as stored): ` +
         `${figure(dense)} dense, ${figure(tables)} in tables`,
     );
     return 0;
@@ -56,8 +61,10 @@ function describe(p: ParamInfo) {
   return {
     path: p.path,
     shape: p.shape,
-    type: storageName(p.storage),
+    type: storageText(p.storage),
+    ...(p.inputs !== undefined && { inputs: p.inputs }),
     size: values(p),
+    bytes: storedBytes(p.shape, p.storage),
     init: p.init,
     training: p.training,
     table: p.table,
@@ -72,10 +79,8 @@ function sum(params: readonly ParamInfo[]): number {
   return params.reduce((total, p) => total + values(p), 0);
 }
 
-/** As the `precision` block writes it. */
-function storageName(storage: Storage): string {
-  if (storage.kind === "plain") return storage.type;
-  return storage.per === "channel" ? "int8 per channel" : `int8 per group(${storage.size})`;
+function typeText({ storage, inputs }: ParamInfo): string {
+  return `${storageText(storage)}${inputs === undefined ? "" : ` inputs ${inputs}`}`;
 }
 
 /** As a `param` line writes it. */

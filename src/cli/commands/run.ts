@@ -5,12 +5,22 @@
  */
 import { InputError } from "../../ir/error.ts";
 import { defineCommand, UsageError } from "../command.ts";
-import { explainOption, jsonOption, readSets, reuseOption, setOption, specPositional } from "../options.ts";
+import {
+  explainOption,
+  fuseOption,
+  jsonOption,
+  precisionOption,
+  readSets,
+  reuseOption,
+  schedulesOption,
+  setOption,
+  specPositional,
+} from "../options.ts";
 import type { Output } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import { reportFailure, sayDiagnostics } from "../report.ts";
 
-const deviceChoices = ["auto", "webgpu", "reference"] as const;
+const deviceChoices = ["auto", "cuda", "webgpu", "reference"] as const;
 
 export const runCommand = defineCommand({
   usage: "run <spec>",
@@ -18,6 +28,7 @@ export const runCommand = defineCommand({
   positionals: specPositional,
   options: {
     ...setOption,
+    ...precisionOption,
     weights: {
       type: "string",
       requiresArg: true,
@@ -38,7 +49,9 @@ export const runCommand = defineCommand({
     },
     device: { choices: deviceChoices, default: "auto" as const, describe: "where to run" },
     ...reuseOption,
+    ...schedulesOption,
     ...explainOption,
+    ...fuseOption,
     verify: {
       type: "boolean",
       default: false,
@@ -64,6 +77,7 @@ export const runCommand = defineCommand({
     const { StageWatch } = await import("../stages.ts");
     const watch = new StageWatch({ reuse: !args["no-reuse"] });
     const { runModel } = await import("../run/session.ts");
+    const { schedulesOf } = await import("../schedules.ts");
     const { openDevice } = await import("../../runtime/device.ts");
     const device = await openDevice(args.device, { quiet: true });
     try {
@@ -72,6 +86,7 @@ export const runCommand = defineCommand({
         {
           spec: args.spec,
           set: readSets(args.set),
+          precision: args.precision,
           weights: args.weights,
           input: args.input,
           seed: args.seed,
@@ -79,6 +94,8 @@ export const runCommand = defineCommand({
           candidates: args.candidates,
           verify: args.verify,
           reuse: !args["no-reuse"],
+          fuse: args.fuse,
+          schedules: await schedulesOf(args, device, out),
           onPass: (pass, result) => watch.onPass(pass, result),
         },
         device,

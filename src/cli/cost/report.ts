@@ -25,11 +25,11 @@ export function describeCost(report: CostReport, depth: number): string {
   const { cost, size } = report;
   const { root, training, keptBytes } = cost;
   const apart = [
-    `${figure(root.tables)} in tables`,
+    `${figure(root.tables)} in tables${root.tables === 0 ? "" : ` (${bytes(cost.stored.tables)})`}`,
     ...(training > 0 ? [`${figure(training)} for training alone`] : []),
   ];
   const head = [
-    `${cost.model}: ${figure(root.parameters)} parameters (${bytes(4 * root.parameters)} in f32), ${apart.join(", ")}`,
+    `${cost.model}: ${figure(root.parameters)} parameters (${bytes(cost.stored.dense)} as stored), ${apart.join(", ")}`,
     `a call: ${plural(size.requests, "request")} with ${plural(size.candidates, "candidate")} in all; ` +
       `${bytes(keptBytes)} kept of each request`,
   ];
@@ -182,7 +182,7 @@ export function costJson(report: CostReport) {
   const call = (of: ModelCost) => ({ ...callOf(of.root.work, size), seconds: callTime(of, report) });
   return {
     model: cost.model,
-    parameters: { dense: root.parameters, tables: root.tables, training: cost.training },
+    parameters: { dense: root.parameters, tables: root.tables, training: cost.training, stored: cost.stored },
     ...size,
     device: ceilings,
     keptBytes: cost.keptBytes,

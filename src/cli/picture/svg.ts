@@ -21,10 +21,10 @@ export function svgOf(placed: Placed, title: string): string {
   ];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="DejaVu Sans, Verdana, sans-serif" font-size="11">`,
-    `<title>${text(title)}</title>`,
+    `<title>${xmlText(title)}</title>`,
     `<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#667"/></marker></defs>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    `<text x="16" y="26" font-size="16" font-weight="bold">${text(title)}</text>`,
+    `<text x="16" y="26" font-size="16" font-weight="bold">${xmlText(title)}</text>`,
     legend(),
     `<g transform="translate(0 ${HEAD})">`,
     ...body,
@@ -60,13 +60,13 @@ function group({ kind, stage, title, frame }: Placed["groups"][number]): string 
   if (kind === "stage") {
     return [
       `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="10" fill="${soft}" stroke="${line}" stroke-opacity="0.35"/>`,
-      `<text x="${x + 12}" y="${y + 18}" font-size="12" font-weight="bold" fill="${line}">${text(title)}</text>`,
+      `<text x="${x + 12}" y="${y + 18}" font-size="12" font-weight="bold" fill="${line}">${xmlText(title)}</text>`,
     ].join("\n");
   }
   return [
     `<rect x="${x + 5}" y="${y + 5}" width="${width}" height="${height}" rx="8" fill="none" stroke="${line}" stroke-opacity="0.5" stroke-dasharray="5 4"/>`,
     `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="8" fill="#ffffff" fill-opacity="0.6" stroke="${line}" stroke-dasharray="5 4"/>`,
-    `<text x="${x + 12}" y="${y + 16}" font-size="12" font-weight="bold" fill="${line}">${text(title)}</text>`,
+    `<text x="${x + 12}" y="${y + 16}" font-size="12" font-weight="bold" fill="${line}">${xmlText(title)}</text>`,
   ].join("\n");
 }
 
@@ -79,12 +79,12 @@ function shape(node: SceneNode, frame: Frame): string {
   let baseline = y + PADDING + 11;
   const put = (content: string, style: string): string => {
     const at = node.kind === "kernel" ? `x="${x + PADDING}"` : `x="${x + width / 2}" text-anchor="middle"`;
-    const line = `<text ${at} y="${baseline}" ${style}>${text(content)}</text>`;
+    const line = `<text ${at} y="${baseline}" ${style}>${xmlText(content)}</text>`;
     baseline += LINE_HEIGHT;
     return line;
   };
   return [
-    `<g><title>${text(node.tip)}</title>`,
+    `<g><title>${xmlText(node.tip)}</title>`,
     `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${radius}" ${stroke}/>`,
     put(node.title, `font-weight="bold" fill="#223"`),
     ...node.lines.map((l) => put(lineText(l), lineStyle(l))),
@@ -126,7 +126,7 @@ function half(a: number, b: number): number {
   return Math.round((a + b) * 5) / 10;
 }
 
-function text(content: string): string {
+export function xmlText(content: string): string {
   return content.replace(
     /[&<>"]/g,
     (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] ?? c,

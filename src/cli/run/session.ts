@@ -1,8 +1,10 @@
 /** @file What `rmxc run` does, apart from words: compile, load, time, verify. */
 import type { Diagnostic, Sources } from "../../../grammar/diagnostics.ts";
+import type { Fusion } from "../../../passes/pass.ts";
 import { compileFor } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
+import type { ScheduleSource } from "../../ir/schedule.ts";
 import { loadEngine } from "../../load.ts";
 import { readInputs } from "../../runtime/datafiles.ts";
 import type { Device } from "../../runtime/device.ts";
@@ -20,6 +22,7 @@ import { type Verification, verifyOnDevice } from "./verification.ts";
 export interface RunRequest {
   readonly spec: string;
   readonly set: Readonly<Record<string, SetValue>>;
+  readonly precision: string | undefined;
   readonly weights: string | undefined;
   readonly input: string | undefined;
   readonly seed: number;
@@ -28,6 +31,9 @@ export interface RunRequest {
   readonly verify: boolean;
   /** False: the user's share is computed for every candidate. */
   readonly reuse: boolean;
+  readonly fuse: Fusion;
+  /** Tuned schedules, where there are any. */
+  readonly schedules: ScheduleSource | undefined;
   /** Called with what each pass made of the model. */
   readonly onPass?: (pass: string, result: Graph | Plan) => void;
 }
@@ -56,10 +62,17 @@ export interface RunResult {
 }
 
 export async function runModel(request: RunRequest, device: Device, watcher: Watcher): Promise<RunResult> {
-  const { graph, diagnostics, sources } = elaborateSpec(request.spec, { set: request.set });
+  const { graph, diagnostics, sources } = elaborateSpec(request.spec, {
+    set: request.set,
+    precision: request.precision,
+  });
   await watcher.warn(diagnostics, sources);
-  const { reuse, onPass } = request;
-  const variant = compileFor(graph, device.profile, { reuse, ...(onPass !== undefined && { onPass }) });
+  const { reuse, fuse, schedules, onPass } = request;
+  const options = { reuse, fuse, ...(schedules !== undefined && { schedules }) };
+  const variant = compileFor(graph, device.profile, {
+    ...options,
+    ...(onPass !== undefined && { onPass }),
+  });
   const flops = allKernels(variant.plan).reduce(
     (sum, { stage, about }) => sum + (stage === "item" ? about.flops : 0),
     0,
@@ -75,8 +88,8 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
     const load = (performance.now() - started) / 1000;
     const measured = await usingEngine(engine, graph, inputs);
     const verification =
-      request.verify && device.kind === "webgpu"
-        ? await verifyOnDevice(graph, device, weights, inputs, measured.scores, watcher, { reuse })
+      request.verify && device.kind !== "reference"
+        ? await verifyOnDevice(graph, device, weights, inputs, measured.scores, watcher, options)
         : undefined;
     return {
       request,
@@ -98,12 +111,16 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
 }
 
 /** Drawn weights are perturbed: gains of one and biases of zero would hide a kernel that forgets them. */
-function openWeights(request: RunRequest, graph: Graph): WeightSource {
+export function openWeights(request: Pick<RunRequest, "weights" | "seed">, graph: Graph): WeightSource {
   if (request.weights !== undefined) return fileWeights(request.weights, graph.params);
   return drawnWeights(graph.params, { seed: request.seed, perturb: true });
 }
 
-function openInputs(request: RunRequest, graph: Graph, candidates: number): ModelInputs {
+export function openInputs(
+  request: Pick<RunRequest, "input" | "requests" | "candidates" | "seed">,
+  graph: Graph,
+  candidates: number,
+): ModelInputs {
   if (request.input !== undefined) return readInputs(request.input, graph.features);
   return drawnInputs(graph.features, {
     requests: request.requests ?? 1,

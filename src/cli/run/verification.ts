@@ -2,10 +2,12 @@
  * @file `rmxc run --verify`: the model once more, compiled so that every temporary keeps a place of its own, every buffer
  * filled with NaN before a run, every kernel's output, every choice and every task held against the reference.
  */
+import type { Fusion } from "../../../passes/pass.ts";
 import { compileFor } from "../../compile.ts";
 import type { FeatureInfo, Graph } from "../../ir/graph.ts";
 import { isScore } from "../../ir/plan.ts";
-import type { WebGpuDevice } from "../../runtime/device.ts";
+import type { ScheduleSource } from "../../ir/schedule.ts";
+import type { KernelDevice } from "../../runtime/device.ts";
 import type { Scores } from "../../runtime/engine/types.ts";
 import { loadWebGpuEngine } from "../../runtime/engine/webgpu.ts";
 import type { FeatureArray, ModelInputs } from "../../runtime/inputs.ts";
@@ -29,15 +31,15 @@ const MAX_ROWS = 256;
 
 export async function verifyOnDevice(
   graph: Graph,
-  device: WebGpuDevice,
+  device: KernelDevice,
   weights: WeightSource,
   inputs: ModelInputs,
   scores: Scores,
   watcher: Watcher,
-  { reuse }: { readonly reuse: boolean },
+  options: { readonly reuse: boolean; readonly fuse: Fusion; readonly schedules?: ScheduleSource },
 ): Promise<Verification> {
   const { rows, inputs: part } = firstRows(graph.features, inputs);
-  const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true, reuse });
+  const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true, ...options });
   const engine = await watcher.progress("loading to verify", (report) =>
     loadWebGpuEngine(device, variant, weights, {
       inspect: true,

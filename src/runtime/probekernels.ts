@@ -1,44 +1,36 @@
 /**
- * @file The two ceilings of the device at hand, measured: a matrix product and a copy, each a kernel written by hand for nothing
- * else. What a model's stage takes at least is the larger of its FLOPs over the one and its bytes over the other.
+ * @file The probe's kernels, written by hand for nothing else.
  *
  * The product takes the form that serves the device best: where it is software, one subgroup a workgroup whose lanes hand rows
  * round (a load is what costs there); elsewhere tiles of 64 × 64 in workgroup memory, 4 × 4 accumulators a thread.
  */
-import type { Ceilings } from "../src/cost/ceilings.ts";
-import type { WebGpuDevice } from "../src/runtime/device.ts";
-import { Waiter } from "../src/runtime/wait.ts";
+import type { Profile } from "../ir/profile.ts";
+
+export interface ProbeKernel {
+  readonly code: string;
+  readonly workgroups: readonly [number, number];
+  /** Bytes of each storage buffer. */
+  readonly buffers: readonly number[];
+  /** FLOPs of a product, bytes read and written of a copy. */
+  readonly work: number;
+}
 
 const M = 256;
 const K = 512;
 const N = 512;
-const COPY_BYTES = 64 * 2 ** 20;
-/** Dispatches of a submission: at least so many that starting them does not count. */
-const LEAST_SECONDS = 0.05;
-const MOST_DISPATCHES = 4096;
-const RUNS = 5;
 
-export async function measureCeilings(device: WebGpuDevice): Promise<Ceilings> {
-  const { profile } = device;
-  const waiter = new Waiter(profile.features.software);
-  const product = await fastest(device, waiter, productKernel(device), [M * K * 4, K * N * 4, M * N * 4]);
-  const copied = await fastest(device, waiter, copyKernel(device), [COPY_BYTES, COPY_BYTES]);
-  return { name: device.name, flops: (2 * M * K * N) / product, bandwidth: (2 * COPY_BYTES) / copied };
-}
-
-interface Anchor {
-  readonly code: string;
-  readonly workgroups: readonly [number, number];
-}
-
-function productKernel({ profile }: WebGpuDevice): Anchor {
-  const { subgroup, features } = profile;
+export function matrixProduct({ subgroup, features }: Profile): ProbeKernel {
   const lanes = subgroup !== undefined && subgroup.min === subgroup.max ? subgroup.max : 0;
-  return features.software && lanes > 0 ? bySubgroup(lanes) : byTiles();
+  const fits = lanes > 0 && N % (4 * lanes) === 0;
+  return {
+    ...(features.software && fits ? bySubgroup(lanes) : byTiles()),
+    buffers: [4 * M * K, 4 * K * N, 4 * M * N],
+    work: 2 * M * K * N,
+  };
 }
 
 /** 16 rows × 4 · lanes columns a workgroup. */
-function bySubgroup(lanes: number): Anchor {
+function bySubgroup(lanes: number): Pick<ProbeKernel, "code" | "workgroups"> {
   const rows = 16;
   const blocks = Math.ceil(rows / lanes);
   const each = (count: number, line: (i: number) => string): string =>
@@ -70,7 +62,7 @@ ${each(rows, (r) => `  c[(row + ${r}u) * ${N / 4}u + column] = s${r};`)}
   return { code, workgroups: [N / (4 * lanes), M / rows] };
 }
 
-function byTiles(): Anchor {
+function byTiles(): Pick<ProbeKernel, "code" | "workgroups"> {
   const code = `
 const S = 64u;
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -96,9 +88,22 @@ fn main(@builtin(local_invocation_id) at: vec3<u32>, @builtin(local_invocation_i
   return { code, workgroups: [N / 64, M / 64] };
 }
 
-function copyKernel({ profile }: WebGpuDevice): Anchor {
-  const threads = profile.features.software ? (profile.subgroup?.max ?? 64) : 256;
-  const groups = COPY_BYTES / 16 / threads / 16;
+const MiB = 2 ** 20;
+
+/** Larger than the caches of most devices. */
+export function memoryCopy(profile: Profile): ProbeKernel {
+  return copyOf(64 * MiB, profile);
+}
+
+/** What neighbouring kernels hand one another is often no larger. */
+export function cachedCopy(profile: Profile): ProbeKernel {
+  return copyOf(MiB / 2, profile);
+}
+
+/** Sixteen vec4 a thread. */
+function copyOf(bytes: number, { features, subgroup }: Profile): ProbeKernel {
+  const threads = features.software ? (subgroup?.max ?? 64) : 256;
+  const groups = bytes / 16 / threads / 16;
   const x = Math.min(groups, 32768);
   const code = `
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
@@ -108,38 +113,14 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id:
   let first = (id.y * ${x}u + id.x) * ${threads * 16}u + thread;
 ${Array.from({ length: 16 }, (_, i) => `  c[first + ${i * threads}u] = a[first + ${i * threads}u];`).join("\n")}
 }`;
-  return { code, workgroups: [x, groups / x] };
+  return { code, workgroups: [x, groups / x], buffers: [bytes, bytes], work: 2 * bytes };
 }
 
-/** The least seconds of one dispatch. */
-async function fastest(
-  { gpu }: WebGpuDevice,
-  waiter: Waiter,
-  { code, workgroups }: Anchor,
-  sizes: readonly number[],
-): Promise<number> {
-  const module = gpu.createShaderModule({ code });
-  const pipeline = await gpu.createComputePipelineAsync({ layout: "auto", compute: { module } });
-  const buffers = sizes.map((size) => gpu.createBuffer({ size, usage: GPUBufferUsage.STORAGE }));
-  const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-  const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  const once = async (dispatches: number): Promise<number> => {
-    const encoder = gpu.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    for (let i = 0; i < dispatches; i++) pass.dispatchWorkgroups(...workgroups);
-    pass.end();
-    const started = performance.now();
-    gpu.queue.submit([encoder.finish()]);
-    await waiter.wait(`${sizes.length} ${dispatches}`, gpu.queue.onSubmittedWorkDone());
-    return (performance.now() - started) / 1000;
+export function nothing(): ProbeKernel {
+  return {
+    code: "@compute @workgroup_size(1) fn main() {}",
+    workgroups: [1, 1],
+    buffers: [],
+    work: 0,
   };
-  let dispatches = 1;
-  await once(dispatches);
-  while (dispatches < MOST_DISPATCHES && (await once(dispatches)) < LEAST_SECONDS) dispatches *= 2;
-  let least = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < RUNS; run++) least = Math.min(least, await once(dispatches));
-  for (const buffer of buffers) buffer.destroy();
-  return least / dispatches;
 }

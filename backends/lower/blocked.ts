@@ -116,6 +116,7 @@ class BlockedProduct {
 
   lower(): void {
     for (const phase of phases(this.kernel.body)) {
+      this.builder.statement = "kind" in phase ? phase : phase[0];
       if (!("kind" in phase)) this.multiply(phase);
       else if (phase.kind === "store") this.store(phase);
       else this.compute(phase);

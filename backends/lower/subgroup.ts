@@ -1,19 +1,25 @@
 /**
  * @file The `subgroup` lowering of a matrix product, for devices where a load is what costs. One subgroup a workgroup:
  * lane l loads four elements along k of row l (and l + lanes, …) of `a` at once, every lane owns four adjacent columns,
- * and for each of the four k the rows' elements go round by `broadcast`:
+ * and each row's four elements go round by `broadcast`:
  *
  *     for k in steps of 4:   a_j = a[row l + j·lanes, k .. k+3]                        1 load a row block
- *       for c in 0 .. 3:     b = b[k + c, 4 columns]                                   1 load
- *         for every row r:   acc_r += broadcast(a_j.c, lane r) · b                     4 multiply-adds a lane
+ *                            b_c = b[k + c, 4 columns],  c in 0 .. 3                   4 loads
+ *       for every row r:     x = broadcast(a_j, lane r)
+ *                            acc_r = acc_r + x.0·b_0 + x.1·b_1 + x.2·b_2 + x.3·b_3     16 multiply-adds a lane
  *
- * Measured on lavapipe (8 lanes): 8 rows reach 27–30 GFLOP/s, 16 rows 31–34; register blocks without subgroups
- * 16, tiles in workgroup memory 12. Rows and columns beyond the edge are computed as copies of the last and not stored; but where
- * the number of rows is known at the call alone, a tile that holds one (one request, one candidate) runs a loop of its own that
- * computes no others, with the same bits.
+ * Each accumulator is touched once a step, not once an element of k: there are more of them than a core has registers, and a
+ * loop's masked assignment costs as much as an addition. That is a third faster than column by column, with the same bits
+ * (docs/kernels.md). Register blocks without subgroups reach half of it, tiles in workgroup memory less. Rows and columns
+ * beyond the edge are computed as copies of the last and not stored; but where the number of rows is known at the call
+ * alone, a tile that holds one (one request, one candidate) runs a loop of its own that computes no others, with the same bits.
+ *
+ * What follows the sums (bias, activation, residual, the store) is written out for `ROLLED` rows and runs in a loop: the
+ * accumulators move up as many places a turn, so that none is indexed. A gelu written out for 32 rows is what a driver would
+ * compile for seconds.
  */
 import type { Expr } from "../../src/ir/expr.ts";
-import { add, axis, int, mul } from "../../src/ir/expr.ts";
+import { add, axis, int, mul, sameExpr } from "../../src/ir/expr.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import {
   addI,
@@ -21,8 +27,8 @@ import {
   call,
   component,
   divI,
-  F32,
   F32X4,
+  I32,
   i32,
   lessThan,
   minI,
@@ -31,7 +37,7 @@ import {
 import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
-import type { Builder } from "./builder.ts";
+import type { Builder, Scope } from "./builder.ts";
 import type { Dot, Plain, Product } from "./contraction.ts";
 import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
 import { Expressions, spread } from "./expressions.ts";
@@ -42,6 +48,9 @@ import { outputsOf, usesTile } from "./points.ts";
 
 type Subgroup = Extract<TileKernel["lowering"], { kind: "subgroup" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
+
+/** Rows of a turn of the loop after the sums. */
+const ROLLED = 4;
 
 /** Where an expression stands: at a row that this lane loads, at a row of accumulators, or at the lane's columns alone. */
 type Place =
@@ -71,6 +80,9 @@ class SubgroupProduct {
   private readonly columns: ThreadExpr;
   private readonly alongRows: Inner;
   private readonly alongColumns: Inner;
+  private readonly sums = new Map<string, readonly Var[]>();
+  /** Within the loop after the sums: the first of the turn's rows, and the scope of a turn. */
+  private turn: { readonly origin: ThreadExpr; readonly scope: Scope } | undefined;
 
   constructor(kernel: TileKernel, lowering: Subgroup, builder: Builder, bindings: Bindings) {
     const { lanes, rows } = lowering;
@@ -102,10 +114,63 @@ class SubgroupProduct {
   }
 
   lower(): void {
-    for (const phase of phases(this.kernel.body)) {
-      if ("kind" in phase) this.statement(phase);
-      else this.multiply(phase);
+    const parts = phases(this.kernel.body);
+    const last = parts.findLastIndex((part) => !("kind" in part));
+    for (const part of parts.slice(0, last + 1)) {
+      this.builder.statement = "kind" in part ? part : part[0];
+      if ("kind" in part) this.statement(part);
+      else this.multiply(part);
     }
+    const after = parts.slice(last + 1) as readonly Plain[];
+    const run = (): void => {
+      for (const statement of after) {
+        this.builder.statement = statement;
+        this.statement(statement);
+      }
+    };
+    if (this.rolls(after)) this.roll(run);
+    else run();
+  }
+
+  /** Whether the statements after the sums are the same for every row, whose sums are all that they have of what came before. */
+  private rolls(after: readonly Plain[]): boolean {
+    const { product, rows, sums } = this;
+    if (rows <= ROLLED || rows % ROLLED !== 0 || after.length === 0) return false;
+    const own = new Set(after.flatMap(outputsOf));
+    return after.every((statement) => {
+      if (statement.kind !== "let" && statement.kind !== "store") return false;
+      if (!variesOf(statement, product).m) return false;
+      return [...product.tiles].every(
+        ([tile, { m }]) => !m || sums.has(tile) || own.has(tile) || !usesTile(statement, tile),
+      );
+    });
+  }
+
+  private roll(run: () => void): void {
+    const { builder, rows, mTile } = this;
+    const { name } = mTile.axis;
+    // A bound that the driver can read off, even a minimum with one, has it unroll the loop.
+    const most = runtimeBound(builder, `${name}_most`, rows);
+    const all = mTile.exact
+      ? most
+      : builder.let(`${name}_rows`, minI(most, call("sub", I32, mTile.end, mTile.origin)));
+    builder.for(`${name}_turn`, i32(0), all, i32(ROLLED), (turn) => {
+      this.turn = { origin: builder.let(`${name}_first`, addI(mTile.origin, turn)), scope: builder.current };
+      // Bound anew: what is made of a sum changes from turn to turn.
+      for (const [tile, sums] of this.sums) {
+        for (let r = 0; r < ROLLED; r++) builder.bindTile(`${tile}@row${r}`, sums[r] as Var);
+      }
+      run();
+      for (const sums of this.sums.values()) {
+        for (let r = 0; r + ROLLED < rows; r++) builder.assign(sums[r] as Var, sums[r + ROLLED] as Var);
+      }
+    });
+    this.turn = undefined;
+  }
+
+  /** Rows that a statement is written out for. */
+  private get written(): number {
+    return this.turn === undefined ? this.rows : ROLLED;
   }
 
   private multiply(dots: readonly Dot[]): void {
@@ -118,28 +183,39 @@ class SubgroupProduct {
     const blocks = Array.from({ length: Math.ceil(rows / lanes) }, (_, j) => j);
     for (const j of blocks) this.bindRow({ kind: "loaded", j });
 
+    // Of products that share `a`, one hands its rows round for all.
+    const givers = dots.map((dot) => dots.findIndex((other) => sameExpr(other.a, dot.a)));
     const step = (at: (c: number | undefined) => Expr, width: 1 | 4, live: number): void => {
-      const a = dots.map((dot) =>
-        blocks.map((j) => {
-          const value = expressions.as(
-            this.at(dot.a, { kind: "loaded", j }, new Map([[k.name, at(undefined)]])),
-            "f32",
-          );
-          return builder.let("a", spread(value, width));
+      const a = dots.map((dot, d) =>
+        givers[d] !== d
+          ? []
+          : blocks.map((j) => {
+              const along = new Map([[k.name, at(undefined)]]);
+              const value = expressions.as(this.at(dot.a, { kind: "loaded", j }, along), "f32");
+              return builder.let("a", spread(value, width));
+            }),
+      );
+      const b = dots.map((dot) =>
+        Array.from({ length: width }, (_, c) => {
+          const along = new Map([[k.name, at(c)]]);
+          const value = expressions.as(this.at(dot.b, { kind: "columns" }, along), "f32");
+          return builder.let("b", spread(value, 4));
         }),
       );
-      for (let c = 0; c < width; c++) {
-        dots.forEach((dot, d) => {
-          const value = expressions.as(
-            this.at(dot.b, { kind: "columns" }, new Map([[k.name, at(c)]])),
-            "f32",
+      for (let r = 0; r < live; r++) {
+        const handed = a.map((rows) => {
+          const held = rows[Math.floor(r / lanes)];
+          return held && builder.let("x", call("subgroup_broadcast", held.type, held, i32(r % lanes)));
+        });
+        dots.forEach((_, d) => {
+          const x = handed[givers[d] ?? 0] as ThreadExpr;
+          const sum = acc[d]?.[r] as Var;
+          const next = (b[d] ?? []).reduce(
+            (so: ThreadExpr, column, c) =>
+              call("add", F32X4, so, call("mul", F32X4, component(x, c), column)),
+            sum,
           );
-          const b = builder.let("b", spread(value, 4));
-          for (let r = 0; r < live; r++) {
-            const held = component(a[d]?.[Math.floor(r / lanes)] as ThreadExpr, c);
-            const handed = call("subgroup_broadcast", F32, held, i32(r % lanes));
-            builder.accumulate(acc[d]?.[r] as Var, call("mul", F32X4, handed, b));
-          }
+          builder.assign(sum, next);
         });
       }
     };
@@ -172,6 +248,7 @@ class SubgroupProduct {
         () => sum(1),
       );
     dots.forEach((dot, d) => {
+      this.sums.set(dot.out, acc[d] ?? []);
       for (const [r, value] of (acc[d] ?? []).entries()) builder.bindTile(`${dot.out}@row${r}`, value);
     });
   }
@@ -189,7 +266,7 @@ class SubgroupProduct {
 
   private places(m: boolean, n: boolean): Place[] {
     if (!m) return [{ kind: "columns" }];
-    if (n) return Array.from({ length: this.rows }, (_, r) => ({ kind: "row", r }));
+    if (n) return Array.from({ length: this.written }, (_, r) => ({ kind: "row", r }));
     return Array.from({ length: Math.ceil(this.rows / this.lanes) }, (_, j) => ({ kind: "loaded", j }));
   }
 
@@ -253,9 +330,9 @@ class SubgroupProduct {
         whole || !uses.n
           ? undefined
           : builder.let(`${product.n.name}_left`, addI(nTile.end, mulI(this.columns, i32(-4))));
-      for (let r = 0; r < (uses.m ? this.rows : 1); r++) {
+      for (let r = 0; r < (uses.m ? this.written : 1); r++) {
         const place: Place = { kind: "row", r };
-        const index = addI(mTile.origin, i32(r));
+        const index = addI(this.turn?.origin ?? mTile.origin, i32(r));
         const write = (turn: (e: Expr) => Expr): void => {
           const value = tileValue(expressions, turn(this.at(statement.value, place)));
           expressions.store(
@@ -304,21 +381,21 @@ class SubgroupProduct {
   private rowAxis(place: Exclude<Place, { readonly kind: "columns" }>): string {
     return place.kind === "loaded"
       ? `${this.product.m.name}@lane${place.j}`
-      : `${this.product.m.name}@row${place.r}`;
+      : `${this.product.m.name}@${this.turn === undefined ? "row" : "turn"}${place.r}`;
   }
 
-  /** Binds the index of a row, once, in the outermost scope. */
+  /** Binds the index of a row, once, in the outermost scope that knows the tile. */
   private bindRow(place: Place): void {
     if (place.kind === "columns") return;
     const name = this.rowAxis(place);
     if (this.builder.find((s) => s.axes.has(name)) !== undefined) return;
-    const root = this.builder.find((s) => s.parent === undefined) ?? this.builder.current;
     const { origin, end, axis: m, exact } = this.mTile;
-    this.builder.inside(root, () => {
-      const loaded = place.kind === "loaded";
+    const loaded = place.kind === "loaded";
+    const turn = loaded ? undefined : this.turn;
+    this.builder.inside(turn?.scope ?? this.builder.tileScope, () => {
       const index = loaded
         ? addI(origin, addI(builtin("thread"), i32(place.j * this.lanes)))
-        : addI(origin, i32(place.r));
+        : addI(turn?.origin ?? origin, i32(place.r));
       // More lanes than rows, or rows beyond the edge: a copy of the last.
       const inTile = loaded && (place.j + 1) * this.lanes > this.rows;
       const near = inTile ? minI(index, addI(origin, i32(this.rows - 1))) : index;

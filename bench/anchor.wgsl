@@ -1,0 +1,167 @@
+// The anchor: C[p] = A[p] · B[p] for 16 problems of 128 × 1024 × 256 in f32, the best stand-alone product that we could write for
+// a software device with subgroups of 8 lanes. It knows its shape and stores nothing but sums; kernels inside a model are held
+// against its rate (docs/kernels.md). Frozen: a better idea makes a better lowering, not another anchor.
+//
+// One subgroup a workgroup, 32 rows × 32 columns. A lane loads four elements along k of four rows and owns four columns; a row's
+// elements go round by broadcast. Each sum is touched once per four steps of k.
+enable subgroups;
+
+struct Call { steps: u32 }
+const K4 = 256u;
+const N4 = 64u;
+const M = 128u;
+
+@group(0) @binding(0) var<uniform> call: Call;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>;
+
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>) {
+  let row = id.y * 32u;
+  let column = id.z * K4 * 4u * N4 + id.x * 8u + lane;
+  let a_0 = (id.z * M + row + lane) * K4;
+  let a_1 = a_0 + 8u * K4;
+  let a_2 = a_0 + 16u * K4;
+  let a_3 = a_0 + 24u * K4;
+  var c_0 = vec4<f32>(0.0);
+  var c_1 = vec4<f32>(0.0);
+  var c_2 = vec4<f32>(0.0);
+  var c_3 = vec4<f32>(0.0);
+  var c_4 = vec4<f32>(0.0);
+  var c_5 = vec4<f32>(0.0);
+  var c_6 = vec4<f32>(0.0);
+  var c_7 = vec4<f32>(0.0);
+  var c_8 = vec4<f32>(0.0);
+  var c_9 = vec4<f32>(0.0);
+  var c_10 = vec4<f32>(0.0);
+  var c_11 = vec4<f32>(0.0);
+  var c_12 = vec4<f32>(0.0);
+  var c_13 = vec4<f32>(0.0);
+  var c_14 = vec4<f32>(0.0);
+  var c_15 = vec4<f32>(0.0);
+  var c_16 = vec4<f32>(0.0);
+  var c_17 = vec4<f32>(0.0);
+  var c_18 = vec4<f32>(0.0);
+  var c_19 = vec4<f32>(0.0);
+  var c_20 = vec4<f32>(0.0);
+  var c_21 = vec4<f32>(0.0);
+  var c_22 = vec4<f32>(0.0);
+  var c_23 = vec4<f32>(0.0);
+  var c_24 = vec4<f32>(0.0);
+  var c_25 = vec4<f32>(0.0);
+  var c_26 = vec4<f32>(0.0);
+  var c_27 = vec4<f32>(0.0);
+  var c_28 = vec4<f32>(0.0);
+  var c_29 = vec4<f32>(0.0);
+  var c_30 = vec4<f32>(0.0);
+  var c_31 = vec4<f32>(0.0);
+  for (var k = 0u; k < call.steps; k++) {
+    let rows_0 = a[a_0 + k];
+    let rows_1 = a[a_1 + k];
+    let rows_2 = a[a_2 + k];
+    let rows_3 = a[a_3 + k];
+    let at = column + 4u * k * N4;
+    let b_0 = b[at];
+    let b_1 = b[at + N4];
+    let b_2 = b[at + 2u * N4];
+    let b_3 = b[at + 3u * N4];
+    let x_0 = subgroupBroadcast(rows_0, 0u);
+    c_0 = c_0 + x_0.x * b_0 + x_0.y * b_1 + x_0.z * b_2 + x_0.w * b_3;
+    let x_1 = subgroupBroadcast(rows_0, 1u);
+    c_1 = c_1 + x_1.x * b_0 + x_1.y * b_1 + x_1.z * b_2 + x_1.w * b_3;
+    let x_2 = subgroupBroadcast(rows_0, 2u);
+    c_2 = c_2 + x_2.x * b_0 + x_2.y * b_1 + x_2.z * b_2 + x_2.w * b_3;
+    let x_3 = subgroupBroadcast(rows_0, 3u);
+    c_3 = c_3 + x_3.x * b_0 + x_3.y * b_1 + x_3.z * b_2 + x_3.w * b_3;
+    let x_4 = subgroupBroadcast(rows_0, 4u);
+    c_4 = c_4 + x_4.x * b_0 + x_4.y * b_1 + x_4.z * b_2 + x_4.w * b_3;
+    let x_5 = subgroupBroadcast(rows_0, 5u);
+    c_5 = c_5 + x_5.x * b_0 + x_5.y * b_1 + x_5.z * b_2 + x_5.w * b_3;
+    let x_6 = subgroupBroadcast(rows_0, 6u);
+    c_6 = c_6 + x_6.x * b_0 + x_6.y * b_1 + x_6.z * b_2 + x_6.w * b_3;
+    let x_7 = subgroupBroadcast(rows_0, 7u);
+    c_7 = c_7 + x_7.x * b_0 + x_7.y * b_1 + x_7.z * b_2 + x_7.w * b_3;
+    let x_8 = subgroupBroadcast(rows_1, 0u);
+    c_8 = c_8 + x_8.x * b_0 + x_8.y * b_1 + x_8.z * b_2 + x_8.w * b_3;
+    let x_9 = subgroupBroadcast(rows_1, 1u);
+    c_9 = c_9 + x_9.x * b_0 + x_9.y * b_1 + x_9.z * b_2 + x_9.w * b_3;
+    let x_10 = subgroupBroadcast(rows_1, 2u);
+    c_10 = c_10 + x_10.x * b_0 + x_10.y * b_1 + x_10.z * b_2 + x_10.w * b_3;
+    let x_11 = subgroupBroadcast(rows_1, 3u);
+    c_11 = c_11 + x_11.x * b_0 + x_11.y * b_1 + x_11.z * b_2 + x_11.w * b_3;
+    let x_12 = subgroupBroadcast(rows_1, 4u);
+    c_12 = c_12 + x_12.x * b_0 + x_12.y * b_1 + x_12.z * b_2 + x_12.w * b_3;
+    let x_13 = subgroupBroadcast(rows_1, 5u);
+    c_13 = c_13 + x_13.x * b_0 + x_13.y * b_1 + x_13.z * b_2 + x_13.w * b_3;
+    let x_14 = subgroupBroadcast(rows_1, 6u);
+    c_14 = c_14 + x_14.x * b_0 + x_14.y * b_1 + x_14.z * b_2 + x_14.w * b_3;
+    let x_15 = subgroupBroadcast(rows_1, 7u);
+    c_15 = c_15 + x_15.x * b_0 + x_15.y * b_1 + x_15.z * b_2 + x_15.w * b_3;
+    let x_16 = subgroupBroadcast(rows_2, 0u);
+    c_16 = c_16 + x_16.x * b_0 + x_16.y * b_1 + x_16.z * b_2 + x_16.w * b_3;
+    let x_17 = subgroupBroadcast(rows_2, 1u);
+    c_17 = c_17 + x_17.x * b_0 + x_17.y * b_1 + x_17.z * b_2 + x_17.w * b_3;
+    let x_18 = subgroupBroadcast(rows_2, 2u);
+    c_18 = c_18 + x_18.x * b_0 + x_18.y * b_1 + x_18.z * b_2 + x_18.w * b_3;
+    let x_19 = subgroupBroadcast(rows_2, 3u);
+    c_19 = c_19 + x_19.x * b_0 + x_19.y * b_1 + x_19.z * b_2 + x_19.w * b_3;
+    let x_20 = subgroupBroadcast(rows_2, 4u);
+    c_20 = c_20 + x_20.x * b_0 + x_20.y * b_1 + x_20.z * b_2 + x_20.w * b_3;
+    let x_21 = subgroupBroadcast(rows_2, 5u);
+    c_21 = c_21 + x_21.x * b_0 + x_21.y * b_1 + x_21.z * b_2 + x_21.w * b_3;
+    let x_22 = subgroupBroadcast(rows_2, 6u);
+    c_22 = c_22 + x_22.x * b_0 + x_22.y * b_1 + x_22.z * b_2 + x_22.w * b_3;
+    let x_23 = subgroupBroadcast(rows_2, 7u);
+    c_23 = c_23 + x_23.x * b_0 + x_23.y * b_1 + x_23.z * b_2 + x_23.w * b_3;
+    let x_24 = subgroupBroadcast(rows_3, 0u);
+    c_24 = c_24 + x_24.x * b_0 + x_24.y * b_1 + x_24.z * b_2 + x_24.w * b_3;
+    let x_25 = subgroupBroadcast(rows_3, 1u);
+    c_25 = c_25 + x_25.x * b_0 + x_25.y * b_1 + x_25.z * b_2 + x_25.w * b_3;
+    let x_26 = subgroupBroadcast(rows_3, 2u);
+    c_26 = c_26 + x_26.x * b_0 + x_26.y * b_1 + x_26.z * b_2 + x_26.w * b_3;
+    let x_27 = subgroupBroadcast(rows_3, 3u);
+    c_27 = c_27 + x_27.x * b_0 + x_27.y * b_1 + x_27.z * b_2 + x_27.w * b_3;
+    let x_28 = subgroupBroadcast(rows_3, 4u);
+    c_28 = c_28 + x_28.x * b_0 + x_28.y * b_1 + x_28.z * b_2 + x_28.w * b_3;
+    let x_29 = subgroupBroadcast(rows_3, 5u);
+    c_29 = c_29 + x_29.x * b_0 + x_29.y * b_1 + x_29.z * b_2 + x_29.w * b_3;
+    let x_30 = subgroupBroadcast(rows_3, 6u);
+    c_30 = c_30 + x_30.x * b_0 + x_30.y * b_1 + x_30.z * b_2 + x_30.w * b_3;
+    let x_31 = subgroupBroadcast(rows_3, 7u);
+    c_31 = c_31 + x_31.x * b_0 + x_31.y * b_1 + x_31.z * b_2 + x_31.w * b_3;
+  }
+  let out = (id.z * M + row) * N4 + id.x * 8u + lane;
+  c[out] = c_0;
+  c[out + N4] = c_1;
+  c[out + 2u * N4] = c_2;
+  c[out + 3u * N4] = c_3;
+  c[out + 4u * N4] = c_4;
+  c[out + 5u * N4] = c_5;
+  c[out + 6u * N4] = c_6;
+  c[out + 7u * N4] = c_7;
+  c[out + 8u * N4] = c_8;
+  c[out + 9u * N4] = c_9;
+  c[out + 10u * N4] = c_10;
+  c[out + 11u * N4] = c_11;
+  c[out + 12u * N4] = c_12;
+  c[out + 13u * N4] = c_13;
+  c[out + 14u * N4] = c_14;
+  c[out + 15u * N4] = c_15;
+  c[out + 16u * N4] = c_16;
+  c[out + 17u * N4] = c_17;
+  c[out + 18u * N4] = c_18;
+  c[out + 19u * N4] = c_19;
+  c[out + 20u * N4] = c_20;
+  c[out + 21u * N4] = c_21;
+  c[out + 22u * N4] = c_22;
+  c[out + 23u * N4] = c_23;
+  c[out + 24u * N4] = c_24;
+  c[out + 25u * N4] = c_25;
+  c[out + 26u * N4] = c_26;
+  c[out + 27u * N4] = c_27;
+  c[out + 28u * N4] = c_28;
+  c[out + 29u * N4] = c_29;
+  c[out + 30u * N4] = c_30;
+  c[out + 31u * N4] = c_31;
+}

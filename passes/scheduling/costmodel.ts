@@ -1,0 +1,112 @@
+/**
+ * @file The cost model: predicted seconds of a kernel under a schedule, from a device's ceilings. It orders choices; a tuner measures
+ * the best of them.
+ *
+ *     seconds = dispatch + rounds · one workgroup,    rounds = ⌈workgroups / workers⌉
+ *
+ * One workgroup of a product spends, a step along k, the loads of its operands and the multiply-adds of its whole tile, the padding
+ * beyond the matrix included: that is what tiles of few rows save. Everything else is bound by memory. A software device deals workgroups
+ * to its cores in equal shares before they start, so that a round is over when the last core is done: rounds are whole.
+ */
+import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
+import type { Profile } from "../../src/ir/profile.ts";
+import type { Schedule } from "../../src/ir/schedule.ts";
+import { points } from "../../src/ir/schedule.ts";
+import type { TileKernel } from "../../src/ir/tile.ts";
+import { type Form, pointsExpected } from "./form.ts";
+
+/** Rate of tensor cores in 16 bits beside that of f32, and the products that staging an element costs. */
+const TENSOR_CORES = 8;
+const STAGING = 64;
+
+/** Of what a cost depends on beside the kernel and its schedule. */
+export interface CostContext {
+  readonly profile: Profile;
+  readonly ceilings: DeviceCeilings;
+  /** Rows of the batch axis in the call. */
+  readonly rows: number;
+}
+
+/** Predicted seconds of one launch of `kernel`, in the form `form`, under `schedule`. */
+export function predict(kernel: TileKernel, form: Form, schedule: Schedule, context: CostContext): number {
+  const { ceilings } = context;
+  const workgroups = workgroupsExpected(kernel, schedule, context.rows);
+  const one = workgroupSeconds(kernel, form, schedule, context);
+  const rounds = Math.ceil(workgroups / ceilings.workers);
+  return ceilings.dispatch + Math.max(rounds * (ceilings.workgroup + one), memorySeconds(kernel, context));
+}
+
+function memorySeconds({ about }: TileKernel, { ceilings, rows }: CostContext): number {
+  return (about.bytes.fixed + rows * about.bytes.perRow) / ceilings.bandwidth;
+}
+
+/** Workgroups of a launch; of a list of active rows, of the share that is expected to be active. */
+function workgroupsExpected(kernel: TileKernel, { tiles }: Schedule, rows: number): number {
+  let total = 1;
+  for (const a of kernel.grid) {
+    const groups = (a.rows?.group ?? []).reduce((n, g) => n * g.extent, 1);
+    total *= groups * Math.ceil(pointsExpected(kernel, a.name, rows) / (tiles[a.name] ?? 1));
+  }
+  return total;
+}
+
+/** Of a product at its best on a software device, the share of the time that its loads leave to arithmetic. */
+const ARITHMETIC = 0.55;
+/** Sums (a vec4 of a lane each) of a software device that stay near its registers; more make a multiply-add dearer. */
+const NEAR_SUMS = 16;
+const FAR = 1.05;
+/** Vector instructions of one row's softmax over a block of keys, in multiply-adds of a subgroup. */
+const SOFTMAX = 30;
+
+function workgroupSeconds(
+  kernel: TileKernel,
+  form: Form,
+  { lowering, tiles }: Schedule,
+  context: CostContext,
+): number {
+  const { ceilings } = context;
+  const inner = (name: string): number => kernel.inner.find((a) => a.name === name)?.extent ?? 1;
+  const perWorker = ceilings.flops / ceilings.workers;
+  if (form.form === "dot" && lowering.kind === "subgroup") {
+    const dots = kernel.body.filter((s) => s.kind === "dot").length;
+    const { lanes, rows } = lowering;
+    const steps = (dots * inner(form.dot.k)) / 4;
+    const loads = Math.ceil(rows / lanes) + 4;
+    const flops = 2 * 4 * rows * 4 * lanes * (dots * rows > NEAR_SUMS ? FAR : 1);
+    return steps * (loads * ceilings.load + (ARITHMETIC * flops) / perWorker);
+  }
+  if (form.form === "dot" && lowering.kind === "blocked") {
+    const dots = kernel.body.filter((s) => s.kind === "dot").length;
+    const { threadsM, threadsN, registersM, registersN } = lowering;
+    const m = threadsM * registersM;
+    const n = threadsN * registersN;
+    // An element of workgroup memory feeds as many multiply-adds as the other side has registers.
+    const reads = (registersM + registersN) / (registersM * registersN);
+    return (dots * inner(form.dot.k) * 2 * m * n * (1 + 2 * reads)) / perWorker;
+  }
+  if (form.form === "dot" && lowering.kind === "mma") {
+    const dots = kernel.body.filter((s) => s.kind === "dot").length;
+    const { warpsM, warpsN, tilesM, tilesN } = lowering;
+    const m = 16 * warpsM * tilesM;
+    const n = 8 * warpsN * tilesN;
+    // What is staged feeds as many products as the tile is long on the other side.
+    const staging = STAGING * (1 / m + 1 / n);
+    return (dots * inner(form.dot.k) * 2 * m * n * (1 + staging)) / (TENSOR_CORES * perWorker);
+  }
+  if (form.form === "score" && lowering.kind === "score") {
+    const { lanes, rows, groups, combine } = lowering;
+    const { score } = form;
+    const blocks = Math.ceil(inner(score.j) / lanes);
+    const flops = 2 * rows * lanes * (inner(score.k) + 4 * lanes * groups + SOFTMAX);
+    const keys = (inner(score.k) / 4) * (1 + (combine === "subgroup" ? Math.ceil(rows / lanes) : rows));
+    return blocks * ((keys + lanes * groups) * ceilings.load + (ARITHMETIC * flops) / perWorker);
+  }
+  const rows = Object.values(tiles).reduce((a, b) => a * b, 1);
+  const perPoint = kernel.about.flops / Math.max(1, gridPoints(kernel));
+  return (rows * perPoint) / perWorker;
+}
+
+/** Points of the grid for one row of the batch axis. */
+function gridPoints(kernel: TileKernel): number {
+  return kernel.grid.reduce((n, a) => n * points(a.extent, 1), 1);
+}

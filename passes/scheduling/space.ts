@@ -1,0 +1,237 @@
+/**
+ * @file Every schedule that a kernel can have on a device, the cost model's favourite first, the others in the order of their cost.
+ * `schedule` takes the first; a tuner measures more of them; whatever else calls itself a schedule of the kernel is none.
+ */
+import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
+import { defaultCeilings } from "../../src/ir/ceilings.ts";
+import type { Graph } from "../../src/ir/graph.ts";
+import type { Plan } from "../../src/ir/plan.ts";
+import type { Profile } from "../../src/ir/profile.ts";
+import { type Schedule, scheduleOf, withSchedule } from "../../src/ir/schedule.ts";
+import type { ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { predict } from "./costmodel.ts";
+import { type Form, formOf, pointsExpected, prepared, servedRows } from "./form.ts";
+import { onTensorCores } from "./tensorcores.ts";
+
+type Dot = Extract<TileStmt, { kind: "dot" }>;
+
+/** What a space depends on: the values that the kernel reads and the size of call to tune for. */
+export type SpacePlan = Pick<Plan, "values" | "serve">;
+
+/** `kernel` as `fuse` made it or as it was scheduled before. */
+export function scheduleSpace(
+  kernel: TileKernel,
+  plan: SpacePlan,
+  profile: Profile,
+  ceilings: DeviceCeilings = defaultCeilings(profile),
+  compute: Graph["precision"]["compute"] = "f32",
+): readonly Schedule[] {
+  // A kernel of several phases is tuned before they are merged.
+  if (kernel.lowering.kind === "phases") return [scheduleOf(kernel)];
+  const base = prepared(kernel, plan.values);
+  const form = formOf(base, plan.values);
+  const rows = servedRows(base, plan);
+  // As a kernel holds it: tiles and steps of 1 left out.
+  const spelled = candidates(base, form, profile, rows, compute).map((s) =>
+    scheduleOf(withSchedule(base, s)),
+  );
+  const costs = spelled.map((schedule) => ({
+    schedule,
+    seconds: predict(base, form, schedule, { profile, ceilings, rows }),
+  }));
+  // Equal costs keep the order of the list, which begins with what was found best.
+  const ordered = costs.sort((a, b) => a.seconds - b.seconds);
+  const favourite = profile.features.software ? soonestCompiled(ordered) : ordered[0];
+  return [...ordered.filter((c) => c === favourite), ...ordered.filter((c) => c !== favourite)].map(
+    ({ schedule }) => schedule,
+  );
+}
+
+interface Costed {
+  readonly schedule: Schedule;
+  readonly seconds: number;
+}
+
+/** Of schedules within this of the fastest, the one that compiles fastest is taken: a driver takes twice as long over twice the rows. */
+const NEAR = 1.1;
+
+/** The first of those with the least text; every row of a tile is written out. */
+function soonestCompiled(ordered: readonly Costed[]): Costed | undefined {
+  const [fastest] = ordered;
+  const near = ordered.filter(({ seconds }) => seconds <= NEAR * (fastest?.seconds ?? 0));
+  const rows = ({ schedule: { lowering } }: Costed): number => ("rows" in lowering ? lowering.rows : 0);
+  const least = Math.min(...near.map(rows));
+  return near.find((c) => rows(c) === least);
+}
+
+function candidates(
+  kernel: TileKernel,
+  form: Form,
+  profile: Profile,
+  rows: number,
+  compute: Graph["precision"]["compute"],
+): Schedule[] {
+  switch (form.form) {
+    case "list":
+      return [lists(profile)];
+    case "score":
+      return scores(kernel, form.score, profile, rows);
+    case "dot":
+      return products(kernel, form.dot, profile, rows, compute);
+    case "row":
+      return rowSweeps(profile);
+    case "element":
+      return elements(kernel, form.vector, profile);
+    default:
+      return form satisfies never;
+  }
+}
+
+/** Lanes of every subgroup, where that is known. */
+function subgroupLanes({ subgroup }: Profile): number | undefined {
+  return subgroup && subgroup.min === subgroup.max ? subgroup.max : undefined;
+}
+
+const THREADS = 64;
+
+function lists({ limits }: Profile): Schedule {
+  return {
+    lowering: { kind: "list", threads: Math.min(THREADS, limits.workgroupSize) },
+    tiles: {},
+    steps: {},
+  };
+}
+
+// ------------------------------------------------------------------------------------------------------- products
+
+/** Rows of a product's tile; one that fits the rows exactly beats a larger one, whose padding costs as much as rows. */
+const SUBGROUP_ROWS = [16, 32, 24, 20, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1];
+
+function products(
+  kernel: TileKernel,
+  dot: Dot,
+  profile: Profile,
+  rows: number,
+  compute: Graph["precision"]["compute"],
+): Schedule[] {
+  const lanes = subgroupLanes(profile);
+  const expected = pointsExpected(kernel, dot.m, rows);
+  const all =
+    profile.cuda !== undefined && compute !== "f32"
+      ? onTensorCores(kernel, dot, compute, expected)
+      : profile.features.software && lanes !== undefined
+        ? bySubgroup(dot, lanes, expected)
+        : byBlocks(kernel, dot, profile, expected);
+  if (!kernel.grid.some((a) => a.name === dot.m && a.rows?.group)) return all;
+  // Products over one list share its tiles, so that their rows must agree: the expected number alone decides.
+  const tile = (s: Schedule): number => s.tiles[dot.m] ?? 1;
+  const few = all.map(tile).filter((m) => m <= MOST_LIST_ROWS);
+  const enough = few.filter((m) => m >= expected);
+  const shared = enough.length > 0 ? Math.min(...enough) : Math.max(...few);
+  return all.filter((s) => tile(s) === shared);
+}
+
+/** Rows of a tile of a list, at most: each group ends in one that is partly filled. */
+const MOST_LIST_ROWS = 16;
+
+function bySubgroup(dot: Dot, lanes: number, expected: number): Schedule[] {
+  const most = Math.max(1, Math.ceil(expected));
+  return SUBGROUP_ROWS.filter((rows) => rows <= most || rows === roundedUp(most)).map((rows) => ({
+    lowering: { kind: "subgroup", lanes, rows },
+    tiles: { [dot.m]: rows, [dot.n]: 4 * lanes },
+    steps: { [dot.k]: 4 },
+  }));
+}
+
+/** The least of the row counts that is not less than `most`. */
+function roundedUp(most: number): number {
+  return Math.min(...SUBGROUP_ROWS.filter((rows) => rows >= most), Math.max(...SUBGROUP_ROWS));
+}
+
+/** Shapes of a workgroup's threads and of a thread's block: 128 × 64, 64 × 64, … 8 × 32 points. */
+const BLOCKS: readonly (readonly [
+  threadsM: number,
+  threadsN: number,
+  registersM: number,
+  registersN: number,
+])[] = [
+  [16, 16, 4, 4],
+  [16, 16, 8, 4],
+  [8, 16, 8, 4],
+  [8, 16, 4, 4],
+  [8, 8, 4, 4],
+  [8, 8, 2, 4],
+  [8, 8, 1, 4],
+];
+const BLOCK_STEP = 16;
+
+function byBlocks(kernel: TileKernel, dot: Dot, { limits }: Profile, expected: number): Schedule[] {
+  const dots = kernel.body.filter((s) => s.kind === "dot").length;
+  const fitting = BLOCKS.filter(([threadsM, threadsN, registersM, registersN]) => {
+    const m = threadsM * registersM;
+    const n = threadsN * registersN;
+    const memory = 4 * BLOCK_STEP * (m + n) * dots;
+    const few = registersM > 1 && m >= 2 * expected;
+    return threadsM * threadsN <= limits.workgroupSize && memory <= limits.workgroupMemory && !few;
+  });
+  return fitting.map(([threadsM, threadsN, registersM, registersN]) => ({
+    lowering: { kind: "blocked", threadsM, threadsN, registersM, registersN },
+    tiles: { [dot.m]: threadsM * registersM, [dot.n]: threadsN * registersN },
+    steps: { [dot.k]: BLOCK_STEP },
+  }));
+}
+
+// -------------------------------------------------------------------------------------------------- score products
+
+/** Accumulators (a vec4 each) that a lane of a score product keeps, and column groups that it owns, at most. */
+const MOST_ACCUMULATORS = 16;
+const MOST_GROUPS = 4;
+/** More rows were slower on a software device, and took twice as long to compile. */
+const SCORE_ROWS = [8, 7, 6, 5, 4, 3, 2, 1];
+
+/** Rows share the keys and values that a workgroup reads; wide values leave fewer of them. */
+function scores(kernel: TileKernel, score: ScoreStmt, profile: Profile, rows: number): Schedule[] {
+  const known = subgroupLanes(profile);
+  const bySubgroup = profile.features.software && known !== undefined;
+  const lanes = bySubgroup ? known : 32;
+  const combine = bySubgroup ? "subgroup" : "shared";
+  const columns = pointsExpected(kernel, score.n, rows);
+  const groups = Math.min(MOST_GROUPS, Math.ceil(columns / (4 * lanes)));
+  const expected = Math.max(1, pointsExpected(kernel, score.m, rows));
+  // Rows of several requests are told apart at run time, which barriers do not allow.
+  const most = score.segment !== undefined && !bySubgroup ? 1 : MOST_ACCUMULATORS / groups;
+  return SCORE_ROWS.filter((r) => r <= most && r <= Math.ceil(expected)).map((r) => ({
+    lowering: { kind: "score", lanes, rows: r, groups, combine },
+    tiles: { [score.m]: r, [score.n]: 4 * lanes * groups },
+    steps: { [score.j]: lanes, [score.k]: 4 },
+  }));
+}
+
+// ----------------------------------------------------------------------------------------------- rows and elements
+
+function rowSweeps(profile: Profile): Schedule[] {
+  const lanes = subgroupLanes(profile);
+  return [
+    {
+      lowering: {
+        kind: "row",
+        lanes: lanes ?? 32,
+        rows: 1,
+        combine: lanes === undefined ? "shared" : "subgroup",
+        vector: 4,
+      },
+      tiles: {},
+      steps: {},
+    },
+  ];
+}
+
+function elements(kernel: TileKernel, vector: 1 | 4, { limits }: Profile): Schedule[] {
+  const last = kernel.grid.at(-1);
+  if (last === undefined)
+    return [{ lowering: { kind: "element", threads: 1, vector: 1 }, tiles: {}, steps: {} }];
+  const threads = Math.min(THREADS, limits.workgroupSize);
+  return [
+    { lowering: { kind: "element", threads, vector }, tiles: { [last.name]: threads * vector }, steps: {} },
+  ];
+}

@@ -5,10 +5,12 @@
  * A parameter that only contractions read, each without an index map, is stored [shared axes, contracted axes, own axes]:
  * the own axis innermost, so that a lane that owns adjacent columns loads them in one piece. Readers that disagree, or
  * any other reader, leave it row-major. The packing follows from the uses of the parameter in the Graph and from
- * nothing that a schedule decides. Where a product is over active rows, the axes of its groups count as shared: an expert's weights
+ * nothing that a schedule decides. Of a parameter in a packed storage type, blocks of 4 × 4 elements of the innermost contracted and the
+ * innermost own axis lie together: 16 bytes of int8, which one load fetches where four rows of 4 bytes would take four. Where a product is over active rows, the axes of its groups count as shared: an expert's weights
  * lie together.
  */
 import type { Graph, Node } from "../src/ir/graph.ts";
+import { storageOfParam } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { readersOf } from "./rewrite.ts";
 
@@ -22,11 +24,34 @@ export const assignLayout = definePass<Graph, Graph>({
       const orders = readers[node.id].map((r) => contractionOrder(r.node, r.operand));
       const first = orders[0];
       if (!first || orders.some((o) => !o || o.join() !== first.join())) return node;
+      const blocks = blocksOf(first, readers[node.id][0], node, graph);
+      if (blocks) return { ...node, layout: { order: first, blocks } };
       return first.every((axis, i) => axis === i) ? node : { ...node, layout: { order: first } };
     });
     return { ...graph, nodes };
   },
 });
+
+/** Elements along each side of a block. */
+const BLOCK = 4;
+
+/** The axes of which 4 × 4 blocks lie together; undefined where the parameter is f32 or thinner than a block. */
+function blocksOf(
+  order: readonly number[],
+  { node, operand }: { readonly node: Node; readonly operand: number },
+  param: Node,
+  graph: Graph,
+): readonly [k: number, n: number] | undefined {
+  const { op } = node;
+  if (storageOfParam(graph, param).element === "f32" || op.kind !== "einsum") return undefined;
+  const mine = op.operands[operand];
+  const other = op.operands[1 - operand];
+  const k = order.findLast((axis) => other.includes(mine[axis]) && !op.out.includes(mine[axis]));
+  const n = order.at(-1);
+  if (k === undefined || n === undefined || k === n || other.includes(mine[n])) return undefined;
+  const extents = [k, n].map((axis) => Number(param.type.shape[axis]));
+  return extents.every((extent) => extent >= BLOCK) ? [k, n] : undefined;
+}
 
 /** [shared, contracted, own] axes of operand `k` of a two-operand einsum; undefined for any other reader. */
 function contractionOrder(reader: Node, k: number): readonly number[] | undefined {

@@ -42,7 +42,7 @@ interface Factor {
 }
 
 function contractEinsum(node: Node, op: Einsum, out: Rewriter, graph: Graph): Operand {
-  const about: About = { path: node.path, origin: node.origin };
+  const about: About = { path: node.path, origin: node.origin, ...(node.keep && { keep: node.keep }) };
   let factors: Factor[] = node.inputs.map((o, k) =>
     diagonal({ operand: out.operand(o), labels: op.operands[k] }, out),
   );

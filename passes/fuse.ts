@@ -3,12 +3,12 @@
  * stored values through whatever views, gathers and element-wise ops lie between (its prologue) and carries on
  * through the element-wise ops that follow (its epilogue) before it stores. No kernel only moves data.
  */
-import type { Graph } from "../src/ir/graph.ts";
+import type { Graph, Stage } from "../src/ir/graph.ts";
 import type { Plan } from "../src/ir/plan.ts";
 import type { TileKernel } from "../src/ir/tile.ts";
 import { groupNodes } from "./fusion/groups.ts";
 import { buildKernel, buildListKernels } from "./fusion/kernel.ts";
-import { Names } from "./fusion/names.ts";
+import { C_FUNCTIONS, Names } from "./fusion/names.ts";
 import { prepare } from "./fusion/prepare.ts";
 import { ValueTable } from "./fusion/values.ts";
 import { definePass } from "./pass.ts";
@@ -18,15 +18,25 @@ export interface Fused {
   /** The Graph whose nodes the kernels compute; `PlanValue.node` points into it. */
   readonly graph: Graph;
   readonly plan: Plan;
+  /** Kernels that read one another and were not merged; set by `merge-phases`. */
+  readonly apart?: readonly Apart[];
+}
+
+/** Kernel `to` reads what kernel `from` stores, and why the two are not one. */
+export interface Apart {
+  readonly stage: Stage;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
 }
 
 export const fuse = definePass<Graph, Fused>({
   name: "fuse",
   summary:
     "groups ops into kernels: an anchor, what it reads through, and what follows it element by element",
-  run(input, { profile }) {
+  run(input, { profile, fusion = "all" }) {
     const graph = prepare(input, profile.limits.storageBuffers);
-    const { groups, stored } = groupNodes(graph, profile.limits.storageBuffers);
+    const { groups, stored } = groupNodes(graph, profile.limits.storageBuffers, fusion);
     const kept = new Set<number>();
     for (const node of graph.nodes) {
       if (node.op.kind !== "by_request") continue;
@@ -39,7 +49,7 @@ export const fuse = definePass<Graph, Fused>({
       if (o.logit) outputs.set(o.logit.id, `${o.name}#logit`);
     }
     const values = new ValueTable(graph, profile, kept, outputs);
-    const names = new Names();
+    const names = new Names(C_FUNCTIONS);
     const context = { graph, values, stored, names };
     const listed = new Set<number>();
     const kernels = groups.flatMap((group): TileKernel[] => {

@@ -18,7 +18,7 @@ interface Life {
 export const planMemory = definePass<Fused, Fused>({
   name: "plan-memory",
   summary: "lets temporaries whose lives do not meet share a slot of the stage's arena",
-  run({ graph, plan }) {
+  run({ graph, plan, ...rest }) {
     const slots = new Map<number, number>();
     const arenas: Arena[] = [];
     for (const stage of ["load", "user", "item"] as const) {
@@ -36,7 +36,7 @@ export const planMemory = definePass<Fused, Fused>({
       const slot = slots.get(v.id);
       return v.home.kind === "temp" && slot !== undefined ? { ...v, home: { ...v.home, slot } } : v;
     });
-    return { graph, plan: { ...plan, values, arenas } };
+    return { graph, plan: { ...plan, values, arenas }, ...rest };
   },
 });
 

@@ -32,6 +32,7 @@ export interface About {
   readonly stage?: StageTable;
   /** In terms of the new values. */
   readonly rows?: ActiveRows;
+  readonly keep?: true;
 }
 
 /** After `split-stages` a value has one stage: its program's. */
@@ -63,6 +64,7 @@ export class Rewriter {
       ...(about.origin ? { origin: about.origin } : {}),
       ...(about.program ? { program: about.program } : {}),
       ...(about.rows ? { rows: about.rows } : {}),
+      ...(about.keep ? { keep: about.keep } : {}),
     };
     this.nodes.push(node);
     return { id: node.id };

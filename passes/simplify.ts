@@ -49,7 +49,8 @@ function keyOf(op: Op, inputs: readonly Operand[], node: Node): string {
       ? `data#${node.id}`
       : JSON.stringify(op, (_, v) => (v === Infinity ? "inf" : v === -Infinity ? "-inf" : v));
   const operands = inputs.map((o) => (o.map ? `${o.id}${printMap(o.map)}` : `${o.id}`));
-  return `${opKey}|${operands.join("|")}|${node.type.dtype}[${node.type.shape.join()}]`;
+  const kept = node.keep ? "kept " : "";
+  return `${kept}${opKey}|${operands.join("|")}|${node.type.dtype}[${node.type.shape.join()}]`;
 }
 
 /** The operand that a pointwise node merely repeats, if it does. */

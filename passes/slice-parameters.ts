@@ -12,6 +12,7 @@
 import { add, axis, int } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand, RowRange } from "../src/ir/graph.ts";
 import { composeMaps, type IndexMap, identityMap } from "../src/ir/indexmap.ts";
+import { elementBytes, storageOfParam } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
 
@@ -20,19 +21,18 @@ type Fn = Extract<Op, { kind: "pointwise" }>["fn"];
 
 /** Rows of a run come in groups of so many, so that every axis order keeps its padding of four elements. */
 const GROUP = 4;
-const BYTES = 4;
 
 export const sliceParameters = definePass<Graph, Graph>({
   name: "slice-parameters",
   summary: "reads a parameter that no binding holds in runs of its leading axis",
   run(graph, { profile }) {
     const limit = profile.limits.storageBinding;
-    if (!graph.nodes.some((node) => runsOf(node, limit))) return graph;
+    if (!graph.nodes.some((node) => runsOf(node, graph, limit))) return graph;
     const out = new Rewriter(graph);
     for (const node of graph.nodes) {
       const which = slicedOperand(node, graph);
       const param = which === undefined ? undefined : graph.nodes[node.inputs[which].id];
-      const runs = param && runsOf(param, limit);
+      const runs = param && runsOf(param, graph, limit);
       if (which === undefined || param === undefined || runs === undefined) out.copy(node);
       else if (node.op.kind === "einsum")
         out.replace(node.id, summed(node, node.op, which, param, runs, out));
@@ -43,12 +43,13 @@ export const sliceParameters = definePass<Graph, Graph>({
 });
 
 /** The runs of a parameter above one binding; undefined where it fits, or where a row does not. */
-function runsOf({ op, type }: Node, limit: number): readonly RowRange[] | undefined {
+function runsOf(node: Node, graph: Graph, limit: number): readonly RowRange[] | undefined {
+  const { op, type } = node;
   if (op.kind !== "param" || op.rows) return undefined;
   const [rows = 1, ...row] = type.shape.map(Number);
   const last = row.at(-1) ?? 1;
   const padded = row.length === 0 ? 1 : Math.ceil(last / GROUP) * GROUP;
-  const unit = (row.reduce((product, extent) => product * extent, 1) / last) * padded * BYTES;
+  const unit = (row.reduce((product, extent) => product * extent, 1) / last) * padded * elementBytes[storageOfParam(graph, node).element];
   if (rows * unit <= limit) return undefined;
   const most = Math.floor(limit / unit / GROUP) * GROUP;
   if (most === 0) return undefined;

@@ -269,7 +269,7 @@ class Splitter {
 
   /** Adds the op in `program`, its operands and attributes given the batch axis. */
   private make(op: Op, reads: readonly Read[], program: Stage, node: Node, shape: readonly number[]): number {
-    const about = { path: node.path, origin: node.origin, program };
+    const about = { path: node.path, origin: node.origin, program, ...(node.keep && { keep: node.keep }) };
     if (program === "load") {
       const inputs = reads.map((r) => this.batched(r, "load", "broadcast"));
       return this.out.add(op, inputs, about, { shape, dtype: node.type.dtype }).id;

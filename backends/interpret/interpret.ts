@@ -10,9 +10,11 @@ import {
   GROUP,
   type GridAxis,
   type ListStep,
+  partsOf,
   type RowAxis,
   type ScoreStmt,
   type Slicing,
+  sharesAxis,
   type TileKernel,
   type TileStmt,
 } from "../../src/ir/tile.ts";
@@ -27,6 +29,13 @@ export interface InterpretInput {
   feature(name: string): ArrayLike<number>;
   /** A parameter's elements, row-major. */
   param(path: string): ArrayLike<number>;
+}
+
+/** A workgroup's part of an axis that the phases of its kernel share. */
+interface Box {
+  readonly axis: GridAxis;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Every plan value's contents after a run, logical row-major (padding stripped). */
@@ -96,6 +105,39 @@ class Interpreter {
       this.list(kernel.lists, extent);
       return;
     }
+    if (kernel.phases) this.phases(kernel, extent);
+    else this.points(kernel, extent, []);
+  }
+
+  /**
+   * Workgroup by workgroup, and nobody sees what another one writes: what a phase reads of an earlier one must be the
+   * workgroup's own.
+   */
+  private phases(kernel: TileKernel, extent: (e: AxisExtent) => number): void {
+    const written = kernel.buffers.filter((b) => b.access === "write").map((b) => b.value);
+    const after = new Map(written.map((id) => [id, this.memory[id]]));
+    const visit = (box: readonly Box[]): void => {
+      const axis = kernel.grid[box.length];
+      if (axis !== undefined) {
+        const end = extent(axis.extent);
+        for (let from = 0; from < end; from += axis.tile)
+          visit([...box, { axis, from, to: Math.min(end, from + axis.tile) }]);
+        return;
+      }
+      for (const [id, { length }] of after) this.memory[id] = new Float64Array(length).fill(Number.NaN);
+      for (const part of partsOf(kernel)) this.points(part, extent, box);
+      for (const [id, all] of after) {
+        this.memory[id].forEach((x, i) => {
+          if (!Number.isNaN(x)) all[i] = x;
+        });
+      }
+    };
+    visit([]);
+    for (const [id, all] of after) this.memory[id] = all;
+  }
+
+  /** Runs the body at all points of the grid, of a phase at those in the workgroup's box. */
+  private points(kernel: TileKernel, extent: (e: AxisExtent) => number, box: readonly Box[]): void {
     const point = new Map<string, number>();
     const tiles = new Map<string, number>();
     const env: ExprEnv = {
@@ -118,8 +160,12 @@ class Interpreter {
           return;
         }
         const sliced = kernel.slicing?.axis === axis.name;
-        const end = Math.min(extent(axis.extent), sliced ? range.to : Number.POSITIVE_INFINITY);
-        for (let i = sliced ? range.from : 0; i < end; i++) {
+        const own = box.find((b) => sharesAxis(axis, b.axis));
+        const times = typeof axis.extent === "number" ? 1 : axis.extent.times;
+        const from = own ? own.from * times : sliced ? range.from : 0;
+        const to = own ? own.to * times : sliced ? range.to : Number.POSITIVE_INFINITY;
+        const end = Math.min(extent(axis.extent), to);
+        for (let i = from; i < end; i++) {
           point.set(axis.name, i);
           visit(at + 1);
         }

@@ -7,8 +7,8 @@
  * one vector load where its offset is c + rest with 4 | rest.
  */
 import type { AxisExtent, Expr } from "../../src/ir/expr.ts";
-import { add, axesOf, axis, int, mul, sub, substitute } from "../../src/ir/expr.ts";
-import type { PlanValue } from "../../src/ir/plan.ts";
+import { add, axesOf, axis, floordiv, int, mod, mul, sub, substitute } from "../../src/ir/expr.ts";
+import { bytesOf, type PlanValue } from "../../src/ir/plan.ts";
 import { affineIn, divisibleBy, simplify } from "../../src/ir/simplify.ts";
 import type { Scalar, ThreadBinding } from "../../src/ir/thread.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
@@ -18,6 +18,9 @@ import { freshName } from "./names.ts";
 export const LANE = "%4";
 /** The first index of a sliced axis in this launch. */
 export const SLICE_FROM = "@from";
+
+/** Bytes of a word. */
+export const WORD = 4;
 
 export function groupAxis(name: string): string {
   return `${name}/4`;
@@ -34,6 +37,18 @@ export function groupOffset(offset: Expr): Expr | undefined {
   const form = affineIn(offset, LANE);
   if (form === undefined || form.coef !== 1 || !divisibleBy(form.rest, 4)) return undefined;
   return simplify({ kind: "apply", fn: "floordiv", args: [form.rest, int(4)], type: "i32" });
+}
+
+/** What index `at` of axis `j` adds to an element's offset; see `Packing` for blocks. */
+function alongAxis({ strides, packing }: PlanValue, j: number, at: Expr): Expr {
+  const stride = strides[j] ?? 0;
+  const block = packing?.blocks?.indexOf(j) ?? -1;
+  if (block < 0) return mul(at, int(stride));
+  const within = mod(at, int(4));
+  return add(
+    mul(floordiv(at, int(4)), int(block === 0 ? 4 * stride : 16)),
+    block === 0 ? mul(within, int(4)) : within,
+  );
 }
 
 interface Entry {
@@ -108,7 +123,7 @@ export class Bindings {
     index.forEach((part, j) => {
       const starts = j === this.depth - 1 && this.sliced.has(source);
       const at = starts ? sub(part, axis(SLICE_FROM, { of: "N", times: 1 })) : part;
-      offset = add(offset, mul(at, int(value.strides[j] ?? 0)));
+      offset = add(offset, alongAxis(value, j, at));
     });
     return simplify(offset);
   }
@@ -119,6 +134,17 @@ export class Bindings {
     const at = entry.groups ? groupOffset(offset) : undefined;
     if (at !== undefined) entry.used = true;
     return at;
+  }
+
+  /** The vector of four words that holds group `at` of a packed value, and its first word there, where both are certain. */
+  words(source: number, at: Expr): { readonly vector: Expr; readonly first: number } | undefined {
+    const perGroup = bytesOf(this.entry(source).value, 4) / WORD;
+    for (let first = 0; first < 4; first += perGroup) {
+      const rest = simplify(sub(at, int(first / perGroup)));
+      if (!divisibleBy(rest, 4 / perGroup)) continue;
+      return { vector: simplify(floordiv(rest, int(4 / perGroup))), first };
+    }
+    return undefined;
   }
 
   /** Whether `load`s of an expression gain from widening `name` to four: one at least becomes a vector load. */
@@ -144,8 +170,9 @@ export class Bindings {
       name,
       value: value.id,
       access,
-      element: value.element as Scalar,
-      width: used ? 4 : 1,
+      // Packed values are read as groups of four words.
+      element: value.packing ? "u32" : (value.element as Scalar),
+      width: used || value.packing ? 4 : 1,
     }));
   }
 }

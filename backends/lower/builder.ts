@@ -4,6 +4,8 @@
  */
 import type { ThreadExpr, ThreadStmt, ThreadType } from "../../src/ir/thread.ts";
 import { constant, variable } from "../../src/ir/thread.ts";
+import type { TileStmt } from "../../src/ir/tile.ts";
+import type { OpenAxis } from "./grid.ts";
 import { freshName } from "./names.ts";
 
 export interface Scope {
@@ -22,9 +24,20 @@ export interface Scope {
   readonly values: Map<string, ThreadExpr>;
 }
 
+/** Where a phase stands: its axes within the workgroup's box, the number of the tile, and the scope that holds one tile. */
+export interface Frame {
+  readonly axes: readonly OpenAxis[];
+  readonly tile: ThreadExpr;
+  readonly scope: Scope;
+}
+
 export class Builder {
+  /** While a phase is lowered: which of its tiles. Absent: the workgroup's index says so. */
+  frame: Frame | undefined;
   /** Set where subgroup functions stand in control flow that no printer can prove uniform; see `ThreadProgram.trusted`. */
   trusted = false;
+  /** The statement of the tile program that is being lowered: what is emitted is marked with it. */
+  statement: TileStmt | undefined;
   private scope: Scope;
 
   constructor(taken: Iterable<string>) {
@@ -34,6 +47,11 @@ export class Builder {
 
   get current(): Scope {
     return this.scope;
+  }
+
+  /** The outermost scope in which the workgroup's tile is known. */
+  get tileScope(): Scope {
+    return this.frame?.scope ?? this.find((scope) => scope.parent === undefined) ?? this.scope;
   }
 
   /** The statements of the outermost scope. */
@@ -53,7 +71,9 @@ export class Builder {
   }
 
   emit(statement: ThreadStmt): void {
-    this.scope.statements.push(statement);
+    this.scope.statements.push(
+      this.statement === undefined ? statement : { ...statement, of: this.statement },
+    );
   }
 
   comment(text: string): void {
@@ -96,6 +116,13 @@ export class Builder {
       return index;
     });
     this.emit({ kind: "for", name, from, to, step, body: scope.statements });
+  }
+
+  /** A scope that nothing leaves: what it computes, it computes where it stands. */
+  block(body: () => void): void {
+    const scope = open("block", this.scope);
+    this.inside(scope, body);
+    this.emit({ kind: "block", body: scope.statements });
   }
 
   guard(cond: ThreadExpr, then: () => void): void {

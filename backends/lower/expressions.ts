@@ -26,6 +26,7 @@ import { BOOL, call, component, constant, gather4, i32, splat, widen } from "../
 import type { Bindings } from "./access.ts";
 import { LANE } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
+import { loadElement, loadGroup, type WordReader } from "./packed.ts";
 
 const SCALARS: Readonly<Record<DType, Scalar>> = { num: "f32", i32: "i32", bool: "bool" };
 
@@ -40,6 +41,11 @@ const COSTLY: ReadonlySet<ScalarFn> = new Set([
   "gelu",
   "gelu_tanh",
   "silu",
+  "round_f16",
+  "round_bf16",
+  "round_int8",
+  "round_e4m3",
+  "round_e5m2",
   "pow",
   "div",
 ]);
@@ -62,6 +68,11 @@ const SAME: ReadonlySet<string> = new Set([
   "gelu",
   "gelu_tanh",
   "silu",
+  "round_f16",
+  "round_bf16",
+  "round_int8",
+  "round_e4m3",
+  "round_e5m2",
   "abs",
   "floor",
   "sign",
@@ -101,6 +112,10 @@ export function convert(e: ThreadExpr, of: Scalar): ThreadExpr {
 export class Expressions {
   private readonly builder: Builder;
   private readonly bindings: Bindings;
+  private readonly words: WordReader = {
+    evaluate: (e) => this.evaluate(e),
+    keep: (key, of, hint, compute) => this.keepAs(`${key} ${exprKey(of)}`, of, hint, compute),
+  };
   /** How often the expression that is being translated uses a node. */
   private uses = new Map<string, number>();
 
@@ -244,12 +259,16 @@ export class Expressions {
   }
 
   private keep(e: Expr, hint: string, compute: () => ThreadExpr): ThreadExpr {
-    const known = this.known(e);
+    return this.keepAs(exprKey(e), e, hint, compute);
+  }
+
+  private keepAs(key: string, of: Expr, hint: string, compute: () => ThreadExpr): ThreadExpr {
+    const known = this.builder.find((scope) => scope.values.has(key))?.values.get(key);
     if (known !== undefined) return known;
-    const home = this.home(e);
+    const home = this.home(of);
     return this.builder.inside(home, () => {
       const value = this.builder.let(hint, compute());
-      home.values.set(exprKey(e), value);
+      home.values.set(key, value);
       return value;
     });
   }
@@ -269,11 +288,14 @@ export class Expressions {
     const { index: binding, value } = this.bindings.entry(e.source);
     const type: ThreadType = { of: value.element, width: 1 };
     const offset = this.bindings.offset(e.source, e.index);
-    const read = (at: ThreadExpr): ThreadExpr => ({ kind: "load", binding, index: at, type });
+    const packed = value.packing !== undefined;
+    const read = (at: ThreadExpr): ThreadExpr =>
+      packed ? loadElement(e.source, at, this.bindings) : { kind: "load", binding, index: at, type };
     const typed = (raw: ThreadExpr): ThreadExpr => convert(raw, SCALARS[e.type]);
 
     const at = this.bindings.group(e.source, offset);
     if (at !== undefined && !this.wide(at)) {
+      if (packed) return typed(loadGroup(e.source, at, this.bindings, this.words));
       return typed({ kind: "load", binding, index: this.evaluate(at), type: widen(type, 4) });
     }
     const still = affineIn(offset, LANE);

@@ -6,11 +6,13 @@
  *
  * An axis over a list of active rows has as many points as the list's table says. Where tiles keep to groups, the table holds
  * each tile's group, first row and end; a launch of a slice of the groups leaves the others' tiles alone.
+ *
+ * A phase of a kernel has the same axes, cut to the box of its workgroup; a loop goes through their tiles.
  */
 import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import { addI, BOOL, builtin, call, divI, I32, i32, lessThan, mulI, remI } from "../../src/ir/thread.ts";
-import { GROUP, type GridAxis, type RowAxis, type TileKernel } from "../../src/ir/tile.ts";
+import { GROUP, type GridAxis, type RowAxis, sharesAxis, type TileKernel } from "../../src/ir/tile.ts";
 import { type Bindings, SLICE_FROM } from "./access.ts";
 import type { Builder } from "./builder.ts";
 
@@ -32,14 +34,41 @@ export function extentOf(extent: AxisExtent): ThreadExpr {
 }
 
 /** An axis before its tile is known. */
-interface Opened extends Omit<TileAxis, "origin"> {
+export interface OpenAxis extends Omit<TileAxis, "origin"> {
   readonly from: ThreadExpr;
+  /** Tiles between `from` and `end`. */
   readonly tiles: ThreadExpr;
 }
 
+/** A workgroup's part of an axis that phases share. */
+export interface Span {
+  readonly axis: GridAxis;
+  readonly from: ThreadExpr;
+  readonly to: ThreadExpr;
+}
+
+/** The tile of this workgroup; of a phase, the tile that its loop is at. */
 export function openGrid(builder: Builder, kernel: TileKernel, bindings: Bindings): readonly TileAxis[] {
-  const axes = kernel.grid.map((axis): Opened => {
+  const { frame } = builder;
+  if (frame !== undefined) return decode(builder, kernel, bindings, frame.axes, frame.tile);
+  const axes = openAxes(builder, kernel, bindings);
+  const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
+  leaveIf(builder, call("ge", BOOL, builtin("workgroup"), total));
+  return decode(builder, kernel, bindings, axes, builtin("workgroup"));
+}
+
+/** The axes of a grid; of a phase, within the workgroup's `spans`. */
+export function openAxes(
+  builder: Builder,
+  kernel: TileKernel,
+  bindings: Bindings,
+  spans: readonly Span[] = [],
+): readonly OpenAxis[] {
+  builder.bindAxis(SLICE_FROM, builtin("call.from"));
+  return kernel.grid.map((axis): OpenAxis => {
     if (axis.rows) return openRows(builder, bindings, axis, axis.rows);
+    const span = spans.find((s) => sharesAxis(axis, s.axis));
+    if (span !== undefined) return openShared(builder, axis, span);
     const sliced = kernel.slicing?.axis === axis.name;
     const from = sliced ? builtin("call.from") : i32(0);
     const end = builder.let(`${axis.name}_end`, sliced ? builtin("call.to") : extentOf(axis.extent));
@@ -51,10 +80,16 @@ export function openGrid(builder: Builder, kernel: TileKernel, bindings: Binding
         : builder.let(`${axis.name}_tiles`, divI(addI(length, i32(axis.tile - 1)), i32(axis.tile)));
     return { axis, from, end, tiles, exact: axis.tile === 1 || (whole && !sliced), aligned: !sliced };
   });
-  builder.bindAxis(SLICE_FROM, builtin("call.from"));
-  const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
-  leaveIf(builder, call("ge", BOOL, builtin("workgroup"), total));
-  let rest: ThreadExpr = builtin("workgroup");
+}
+
+function decode(
+  builder: Builder,
+  kernel: TileKernel,
+  bindings: Bindings,
+  axes: readonly OpenAxis[],
+  tile: ThreadExpr,
+): readonly TileAxis[] {
+  let rest = tile;
   const decoded = axes
     .map((entry) => entry)
     .reverse()
@@ -73,6 +108,31 @@ export function openGrid(builder: Builder, kernel: TileKernel, bindings: Binding
   return decoded.reverse();
 }
 
+/** Of an axis of a phase, what lies in the workgroup's box: of rows of the batch, `times` points each. */
+function openShared(builder: Builder, axis: GridAxis, { axis: shared, from: lo, to: hi }: Span): OpenAxis {
+  const { extent, tile } = axis;
+  const times = typeof extent === "number" ? 1 : extent.times;
+  const most = shared.tile * times;
+  const from = times === 1 ? lo : builder.let(`${axis.name}_from`, mulI(lo, i32(times)));
+  const end = times === 1 ? hi : builder.let(`${axis.name}_end`, mulI(hi, i32(times)));
+  const full = shared.tile === 1 || (typeof shared.extent === "number" && shared.extent % shared.tile === 0);
+  const length = full ? i32(most) : call("sub", end.type, end, from);
+  const tiles =
+    most <= tile
+      ? i32(1)
+      : tile === 1 || full
+        ? divI(addI(length, i32(tile - 1)), i32(tile))
+        : builder.let(`${axis.name}_tiles`, divI(addI(length, i32(tile - 1)), i32(tile)));
+  return {
+    axis,
+    from,
+    end,
+    tiles,
+    exact: tile === 1 || (full && most % tile === 0),
+    aligned: most % tile === 0,
+  };
+}
+
 function leaveIf(builder: Builder, cond: ThreadExpr): void {
   builder.emit({ kind: "if", cond, body: [{ kind: "return" }] });
 }
@@ -82,7 +142,7 @@ function tableWord(bindings: Bindings, table: number, at: ThreadExpr): ThreadExp
   return { kind: "load", binding: bindings.entry(table).index, index: at, type: I32 };
 }
 
-function openRows(builder: Builder, bindings: Bindings, axis: GridAxis, rows: RowAxis): Opened {
+function openRows(builder: Builder, bindings: Bindings, axis: GridAxis, rows: RowAxis): OpenAxis {
   const opened = { axis, from: i32(0), exact: axis.tile === 1, aligned: true };
   if (rows.group) {
     const tiles = builder.let(`${axis.name}_tiles`, tableWord(bindings, rows.tiles, i32(1)));
@@ -101,7 +161,7 @@ function tileOfList(
   builder: Builder,
   bindings: Bindings,
   { slicing }: TileKernel,
-  { axis, exact, aligned }: Opened,
+  { axis, exact, aligned }: OpenAxis,
   { tiles, group = [] }: RowAxis,
   index: ThreadExpr,
 ): TileAxis {

@@ -15,22 +15,32 @@ export function headerOf(kernel: TileKernel, plan: { readonly values: readonly P
         (b) => `${plan.values[b.value]?.name}[${(plan.values[b.value]?.shape ?? []).map(extent).join(", ")}]`,
       )
       .join(", ");
-  const grid = kernel.grid.map(
-    (a) => `${a.name} ${axisExtent(a.extent)}${a.tile === 1 ? "" : ` by ${a.tile}`}`,
-  );
-  const inner = kernel.inner.map((a) => `${a.name} ${a.extent}`);
+  const does = kernel.phases
+    ? kernel.phases.flatMap((phase, i) => [
+        `phase ${i + 1}, ${phase.name}: ${count(phase.about.flops)}FLOP${per}`,
+        ...phase.about.fused.map((line) => `  ${line}`),
+        `  grid   ${axesOf(phase)}`,
+        `  plan   ${scheduleOf(phase)}`,
+      ])
+    : fused;
   return [
     `${kernel.name} (${kernel.stage} stage)`,
-    ...fused.map((line) => `  ${line}`),
+    ...does.map((line) => `  ${line}`),
     `reads  ${shape("read")}`,
     `writes ${shape("write")}`,
     `cost   ${count(flops)}FLOP${per}; ${count(bytes.fixed)}B${rows === undefined ? "" : ` and ${count(bytes.perRow)}B${per}`}`,
-    `grid   ${grid.join(", ")}${inner.length === 0 ? "" : `; inside ${inner.join(", ")}`}`,
+    `grid   ${axesOf(kernel)}`,
     `plan   ${scheduleOf(kernel)}`,
   ];
 }
 
-function scheduleOf({ lowering: l }: TileKernel): string {
+function axesOf({ grid, inner }: Pick<TileKernel, "grid" | "inner">): string {
+  const outer = grid.map((a) => `${a.name} ${axisExtent(a.extent)}${a.tile === 1 ? "" : ` by ${a.tile}`}`);
+  const inside = inner.map((a) => `${a.name} ${a.extent}`);
+  return `${outer.join(", ")}${inside.length === 0 ? "" : `; inside ${inside.join(", ")}`}`;
+}
+
+function scheduleOf({ lowering: l }: Pick<TileKernel, "lowering">): string {
   switch (l.kind) {
     case "element":
       return `a thread a point${l.vector === 4 ? ", four points where they lie together" : ""}, ${l.threads} threads`;
@@ -40,10 +50,14 @@ function scheduleOf({ lowering: l }: TileKernel): string {
       return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${4 * l.lanes} columns`;
     case "blocked":
       return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each`;
+    case "mma":
+      return `${l.warpsM} × ${l.warpsN} warps, ${16 * l.tilesM} × ${8 * l.tilesN} accumulators each, ${l.half} on tensor cores`;
     case "score":
       return `${l.lanes} lanes, ${l.rows} row${l.rows === 1 ? "" : "s"} × ${4 * l.lanes * l.groups} columns, weights handed round through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
     case "list":
       return `${l.threads} threads a group of rows`;
+    case "phases":
+      return `phases one after the other, ${l.threads} threads`;
     default:
       return l satisfies never;
   }

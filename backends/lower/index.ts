@@ -12,6 +12,8 @@ import { Builder } from "./builder.ts";
 import { lowerElement } from "./element.ts";
 import { headerOf } from "./header.ts";
 import { lowerList } from "./list.ts";
+import { lowerMma } from "./mma.ts";
+import { lowerPhases } from "./phases.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScore } from "./score.ts";
 import { lowerSubgroup } from "./subgroup.ts";
@@ -25,26 +27,31 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
   const bindings = new Bindings(kernel, plan.values);
   const builder = new Builder(bindings.names);
   const shared: SharedArray[] = [];
-  const { lowering } = kernel;
-  const lower = (): number => {
+  const lower = (part: TileKernel): number => {
+    const { lowering } = part;
+    builder.statement = undefined;
     switch (lowering.kind) {
       case "element":
-        return lowerElement(kernel, lowering, builder, bindings);
+        return lowerElement(part, lowering, builder, bindings);
       case "row":
-        return lowerRow(kernel, lowering, builder, bindings, shared);
+        return lowerRow(part, lowering, builder, bindings, shared);
       case "subgroup":
-        return lowerSubgroup(kernel, lowering, builder, bindings);
+        return lowerSubgroup(part, lowering, builder, bindings);
       case "blocked":
-        return lowerBlocked(kernel, lowering, builder, bindings, shared);
+        return lowerBlocked(part, lowering, builder, bindings, shared);
+      case "mma":
+        return lowerMma(part, lowering, builder, bindings, shared);
       case "score":
-        return lowerScore(kernel, lowering, builder, bindings, shared);
+        return lowerScore(part, lowering, builder, bindings, shared);
       case "list":
-        return lowerList(kernel, lowering, plan, builder, bindings, shared);
+        return lowerList(part, lowering, plan, builder, bindings, shared);
+      case "phases":
+        return lowerPhases(part, lowering.threads, builder, bindings, shared, lower);
       default:
         return lowering satisfies never;
     }
   };
-  const workgroup = lower();
+  const workgroup = lower(kernel);
   return {
     name: kernel.name,
     stage: kernel.stage,

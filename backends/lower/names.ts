@@ -23,8 +23,11 @@ const RESERVED = new Set(
     "wgsl where with writeonly yield " +
     "abs acos all any asin atan bitcast ceil clamp cos cosh cross degrees distance dot exp exp2 floor fma fract inverseSqrt " +
     "length log log2 max min mix normalize pow radians round saturate select sign sin sinh smoothstep sqrt step tan tanh " +
-    "transpose trunc subgroupAdd subgroupMax subgroupMin subgroupBroadcast workgroupBarrier int float double char short long " +
-    "signed unsigned void"
+    "transpose trunc unpack2x16float subgroupAdd subgroupMax subgroupMin subgroupBroadcast workgroupBarrier int float double char short long " +
+    "signed unsigned void " +
+    // CUDA-C: types, variables and functions of its own that our text uses.
+    "and and_eq bitand bitor char8_t char16_t char32_t compl not not_eq or or_eq private protected public register wchar_t xor " +
+    "xor_eq half bool4 float2 float4 int4 uint2 uint4 threadIdx blockIdx blockDim gridDim warpSize memory rmxc_call"
   ).split(" "),
 );
 
@@ -40,7 +43,7 @@ export function identifier(text: string): string {
 /** The name itself, or with a number behind it, such that `taken` says no. */
 export function freshName(hint: string, taken: (name: string) => boolean): string {
   const base = identifier(hint);
-  const bad = (name: string): boolean => RESERVED.has(name) || /_(f32|i32)(x4)?$/.test(name) || taken(name);
+  const bad = (name: string): boolean => RESERVED.has(name) || /_(f32|i32|u32)(x4)?$/.test(name) || taken(name);
   if (!bad(base)) return base;
   for (let i = 1; ; i++) {
     const name = /\d$/.test(base) ? `${base}_${i}` : `${base}${i}`;

@@ -33,6 +33,7 @@ export function runPoint(
 ): void {
   const { rewrite } = options;
   for (const part of groups(body)) {
+    builder.statement = Array.isArray(part) ? part[0] : part;
     if (Array.isArray(part)) {
       const first = part[0] as Reduction;
       inner.reduce(part, axesReduced(first), rewrite);

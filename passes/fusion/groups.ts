@@ -5,6 +5,8 @@
  */
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
 import { scalarFns } from "../../src/ir/scalar.ts";
+import { storageOfParam } from "../../src/ir/storage.ts";
+import type { Fusion } from "../pass.ts";
 import { isSource } from "../restrict.ts";
 import { readersOf } from "../rewrite.ts";
 import { expansions } from "./remake.ts";
@@ -52,8 +54,8 @@ export function isAnchor(node: Node): boolean {
   }
 }
 
-/** Groups the Graph's nodes into kernels that each touch at most `storageBuffers` values. */
-export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
+/** Groups the Graph's nodes into kernels that each touch at most `storageBuffers` values. With fusion off each op stands alone. */
+export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion = "all"): Grouping {
   const { nodes } = graph;
   const readers = readersOf(graph);
   const external = new Set<number>();
@@ -77,7 +79,13 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
   const gates = new Set(nodes.flatMap((n) => (n.rows ? [n.rows.gate] : [])));
   for (const id of gates) external.add(id);
 
-  const scores = findScores({ graph, readers, external });
+  if (fusion === "off") {
+    for (const node of nodes) if (isAnchor(node) || computes(node)) external.add(node.id);
+  }
+  for (const node of nodes) if (node.keep) external.add(node.id);
+
+  const scores: ReadonlyMap<number, ScorePattern> =
+    fusion === "off" ? new Map() : findScores({ graph, readers, external });
   // What lies inside a score product is neither stored nor the start or part of another kernel.
   const inside = new Set([...scores.values()].flatMap((s) => [...s.inside]));
   const chains = new Map<number, number[]>();
@@ -88,7 +96,7 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
     if (!isAnchor(anchor) || inside.has(id)) continue;
     const chain = [id];
     for (let at = anchor; ; ) {
-      if (gates.has(at.id)) break;
+      if (gates.has(at.id) || fusion === "off") break;
       const next = nextInChain(
         at,
         readers[at.id].map((r) => r.node),
@@ -125,6 +133,11 @@ export function groupNodes(graph: Graph, storageBuffers: number): Grouping {
   }
   groups.sort((a, b) => a.root - b.root);
   return { groups, stored };
+}
+
+/** Whether a node is arithmetic on elements, and no cast. */
+function computes({ op }: Node): boolean {
+  return op.kind === "pointwise" && !["to_num", "to_i32", "to_bool"].includes(op.fn);
 }
 
 /** The one element-wise op that alone reads `at`, of the same shape and program. */
@@ -177,6 +190,14 @@ function elements(node: Node): number {
   return node.type.shape.reduce<number>((n, s) => (typeof s === "number" ? n * s : n), 1);
 }
 
+/** Numbers, no node's, for the values beside a packed parameter: its scales and zero points. */
+function companionsOf(graph: Graph, node: Node): number[] {
+  const { scale } = storageOfParam(graph, node);
+  if (scale === undefined) return [];
+  const first = graph.nodes.length + 2 * node.id;
+  return scale.symmetric ? [first] : [first, first + 1];
+}
+
 /** Values to store so that the group's kernel binds at most `most` values: the largest parts of its prologue that fit one. */
 function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, most: number): number[] {
   const added = new Set<number>();
@@ -194,6 +215,7 @@ function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, mo
         from.op.kind === "data"
       ) {
         into.add(o.id);
+        for (const companion of companionsOf(graph, from)) into.add(companion);
         // A row of another list is found through its places.
         if (from.rows && from.rows.gate !== own?.gate) into.add(-2 - from.rows.gate);
       } else {

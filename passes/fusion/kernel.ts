@@ -6,6 +6,7 @@ import {
   type AxisExtent,
   add,
   apply,
+  axesOf,
   axis,
   div,
   type Expr,
@@ -25,6 +26,7 @@ import {
 import type { ActiveRows, Graph, Node, Op, Stage } from "../../src/ir/graph.ts";
 import { REQUEST } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
+import { bytesOf } from "../../src/ir/plan.ts";
 import { simplify } from "../../src/ir/simplify.ts";
 import {
   expressionsOf,
@@ -158,14 +160,34 @@ class KernelBuilder {
     split(axis(k, extent), roles.k, sizes, at);
     const read = (which: number): Expr =>
       this.reader.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
-    const factors = { a: simplify(read(roles.a)), b: simplify(read(1 - roles.a)) };
-    this.body.push({ kind: "dot", out: "acc", m, n, k, ...factors });
+    const [x, w] = [roles.a, 1 - roles.a].map((which) => this.withoutScales(read(which), [k]));
+    this.body.push({ kind: "dot", out: "acc", m, n, k, a: simplify(x.rest), b: simplify(w.rest) });
     this.epilogue(
       node,
       op.out.map((l) => at.get(l) ?? int(0)),
       [],
-      tile("acc", "num"),
+      [...x.scales, ...w.scales].reduce(mul, tile("acc", "num")),
     );
+  }
+
+  /** Scales of packed parameters that are the same along the summed axes leave the sum: Σ x·q·s = s · Σ x·q. */
+  private withoutScales(e: Expr, summed: readonly string[]): { readonly rest: Expr; readonly scales: Expr[] } {
+    const scales: Expr[] = [];
+    const isScale = (f: Expr): boolean => {
+      if (f.kind !== "load") return false;
+      const { home } = this.context.values.values[f.source];
+      return home.kind === "param" && home.part === "scale" && summed.every((name) => !axesOf(f).has(name));
+    };
+    const without = (f: Expr): Expr | undefined => {
+      if (isScale(f)) {
+        scales.push(f);
+        return undefined;
+      }
+      if (f.kind !== "apply" || f.fn !== "mul") return f;
+      const [p, q] = f.args.map(without);
+      return p === undefined || q === undefined ? (p ?? q) : mul(p, q);
+    };
+    return { rest: without(e) ?? num(1), scales };
   }
 
   /** Two contractions with a function of their pairs between (see score.ts): the pairs become tiles that are never stored. */
@@ -204,9 +226,12 @@ class KernelBuilder {
     const factors = node.inputs.map((_, k) =>
       this.reader.operand(node, k)(op.operands[k].map((l) => at.get(l) ?? int(0))),
     );
-    const value = simplify(factors.reduce((a, b) => mul(a, b)));
-    this.body.push({ kind: "reduce", fn: "sum", out: "acc", over: inner, value });
-    this.epilogue(node, index, [], tile("acc", "num"));
+    const { rest, scales } = this.withoutScales(
+      factors.reduce((a, b) => mul(a, b)),
+      inner,
+    );
+    this.body.push({ kind: "reduce", fn: "sum", out: "acc", over: inner, value: simplify(rest) });
+    this.epilogue(node, index, [], scales.reduce(mul, tile("acc", "num")));
   }
 
   private reduction(node: Node, op: Extract<Op, { kind: "reduce" }>): void {
@@ -474,8 +499,8 @@ class KernelBuilder {
         graph.params.some((p) => p.table && v.home.kind === "param" && p.path === v.home.path)
       )
         continue;
-      if (typeof v.shape[0] === "number" || v.shape.length === 0) fixed += v.unit * 4;
-      else perRow += v.unit * 4;
+      if (typeof v.shape[0] === "number" || v.shape.length === 0) fixed += bytesOf(v, v.unit);
+      else perRow += bytesOf(v, v.unit);
     }
     return { fixed, perRow };
   }

@@ -1,8 +1,20 @@
 /** @file Identifiers for kernels, buffers and axes, made from the model's own names. */
 
+/** What C's library and CUDA's headers declare as functions: a kernel of the same name would be another overload of them. */
+export const C_FUNCTIONS: readonly string[] = (
+  "abs acos acosh asin asinh atan atan2 atanh cbrt ceil clock cos cosh cospi erf erfc erfcinv erfinv exit exp exp10 exp2 expm1 " +
+  "fabs fdim floor fma fmax fmin fmod free frexp gamma hypot index j0 j1 jn ldexp lgamma log log10 log1p log2 logb main malloc max " +
+  "min modf norm norm3d norm4d normcdf pow printf remainder rhypot rint rnorm round rsqrt signal sin sinh sinpi sqrt tan tanh " +
+  "tgamma time trunc y0 y1 yn"
+).split(" ");
+
 /** Hands out identifiers that are unique within a plan and the same from run to run. */
 export class Names {
-  private readonly taken = new Set<string>();
+  private readonly taken: Set<string>;
+
+  constructor(taken: Iterable<string> = []) {
+    this.taken = new Set(taken);
+  }
 
   unique(wanted: string): string {
     const base = identifier(wanted);

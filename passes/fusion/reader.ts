@@ -2,11 +2,13 @@
  * @file What a kernel reads, as expressions: an element of a value is loaded where the value is stored and computed in place
  * where it is not, through views, gathers and element-wise ops, down to stored values.
  */
-import { type Expr, type Extent, int, load, mul, ne, substitute } from "../../src/ir/expr.ts";
+import { add, type Expr, type Extent, floordiv, int, load, mul, ne, sub, substitute } from "../../src/ir/expr.ts";
 import type { Graph, Node, Operand, Stage } from "../../src/ir/graph.ts";
 import type { ElementOf } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
+import type { PlanValue } from "../../src/ir/plan.ts";
 import { simplify } from "../../src/ir/simplify.ts";
+import { scaleAxes, storageOfParam } from "../../src/ir/storage.ts";
 import { isSource } from "../restrict.ts";
 import { isAnchor } from "./groups.ts";
 import type { Names } from "./names.ts";
@@ -100,9 +102,25 @@ export class Reader {
         : values.lists.read(value, node.rows, index);
       return typed(element, node);
     }
+    if (value.packing) return this.decoded(node, value, index);
     const slotted = values.isKept(node) && node.program === "user" && this.stage === "user";
     const at = slotted ? this.slotted("user", index) : index;
     return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);
+  }
+
+  /** An element of a packed parameter: (code − zero) · scale. */
+  private decoded(node: Node, { id, packing }: PlanValue, index: readonly Expr[]): Expr {
+    const { scale: scaling } = storageOfParam(this.context.graph, node);
+    const code = load(id, index, "num");
+    if (scaling === undefined || packing?.scale === undefined) return code;
+    const { shared, group = 1 } = scaling;
+    const from = (node.op.kind === "param" && node.op.rows?.from) || 0;
+    const at = scaleAxes(index.length, scaling).map((j) => {
+      if (!shared.includes(j)) return index[j];
+      return simplify(floordiv(j === 0 ? add(index[j], int(from)) : index[j], int(group)));
+    });
+    const shifted = packing.zero === undefined ? code : sub(code, load(packing.zero, at, "num"));
+    return mul(shifted, load(packing.scale, at, "num"));
   }
 
   /** `by_request`: what the user program kept, at the slot of the candidate's request. */

@@ -4,8 +4,9 @@
  */
 import type { Extent } from "../../src/ir/expr.ts";
 import type { Graph, Node, Stage } from "../../src/ir/graph.ts";
-import type { Home, PlanValue } from "../../src/ir/plan.ts";
+import { bytesOf, type Home, type Packing, type PlanValue } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
+import { F32_STORAGE, scaleAxes, scaleShape, storageOfParam } from "../../src/ir/storage.ts";
 import { Names } from "./names.ts";
 import { RowLists, storedShape } from "./rows.ts";
 
@@ -52,7 +53,7 @@ export class ValueTable {
       });
     }
     if (op.kind === "param")
-      return this.make(`param:${op.path}:${op.rows?.from ?? ""}`, node, op.path, {
+      return this.param(node, {
         kind: "param",
         path: op.path,
         ...(op.rows && { rows: op.rows }),
@@ -80,7 +81,9 @@ export class ValueTable {
   isTooLarge(node: Node): boolean {
     if (node.op.kind !== "param") return false;
     const { unit } = strided(node);
-    return unit * 4 > this.profile.limits.storageBinding;
+    const { element } = storageOfParam(this.graph, node);
+    const bytes = element === "f32" ? bytesOf({}, unit) : bytesOf({ packing: { element } }, unit);
+    return bytes > this.profile.limits.storageBinding;
   }
 
   /** The rows of a large table that this call looks up, and the row numbers that stand for `feature`'s ids. */
@@ -148,6 +151,55 @@ export class ValueTable {
     this.values[id] = { ...this.values[id], ...packed(shape) };
   }
 
+  /** A parameter as it is stored, with values for its scales and zero points. */
+  private param(node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
+    const key = `param:${home.path}:${home.rows?.from ?? ""}`;
+    const known = this.known.get(key);
+    if (known) return known;
+    const { element, scale } = storageOfParam(this.graph, node);
+    if (element === "f32") return this.make(key, node, home.path, home);
+    const symmetric = scale?.symmetric ?? true;
+    const packing: Packing = {
+      element,
+      ...(node.layout?.blocks && { blocks: node.layout.blocks }),
+      ...(scale && { scale: this.companion(`${key}:scale`, node, { ...home, part: "scale" }).id }),
+      ...(!symmetric && { zero: this.companion(`${key}:zero`, node, { ...home, part: "zero" }).id }),
+    };
+    const { strides, unit } = strided(node);
+    const { shape } = node.type;
+    const whole = wholeGroups(unit, packing);
+    return this.add(key, { name: home.path, element: "f32", shape, strides, unit: whole, packing, home, node: node.id });
+  }
+
+  /** The scales or zero points of a parameter, densely, in the order of the parameter's own axes. */
+  private companion(key: string, node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
+    const info = this.graph.params.find(({ path }) => path === home.path);
+    const { scale } = info?.storage ?? F32_STORAGE;
+    if (info === undefined || scale === undefined) throw new Error(`internal: ${home.path} has no scales`);
+    const axes = scaleAxes(info.shape.length, scale);
+    // An axis that is cut into groups has those of the whole parameter, whatever rows the node is.
+    const grouped = scaleShape(info.shape, scale);
+    const extents = axes.map((j) => (scale.shared.includes(j) ? grouped[j] : Number(node.type.shape[j])));
+    const order = (node.layout?.order ?? info.shape.map((_, j) => j)).filter((j) => axes.includes(j));
+    const strides = axes.map(() => 1);
+    let unit = 1;
+    for (const j of order.toReversed()) {
+      strides[axes.indexOf(j)] = unit;
+      unit *= extents[axes.indexOf(j)];
+    }
+    const packing: Packing | undefined = home.part === "zero" ? { element: "int8" } : undefined;
+    return this.add(key, {
+      name: `${home.path}_${home.part}`,
+      element: "f32",
+      shape: extents,
+      strides,
+      unit: wholeGroups(unit, packing),
+      ...(packing && { packing }),
+      home,
+      node: node.id,
+    });
+  }
+
   private make(key: string, node: Node, name: string, home: Home): PlanValue {
     const known = this.known.get(key);
     if (known) return known;
@@ -189,23 +241,38 @@ function nameOf(node: Node): string {
   return node.path || node.op.kind;
 }
 
-/** Row-major strides in the node's layout order, the innermost axis padded to 16 bytes; batch axes stay outermost. */
+/** Bytes that one load fetches at most. */
+const LOAD = 16;
+
+/** `unit` elements rounded up to whole loads. */
+function wholeGroups(unit: number, packing: Packing | undefined): number {
+  const each = LOAD / bytesOf({ ...(packing && { packing }) }, 1);
+  return Math.ceil(unit / each) * each;
+}
+
+/**
+ * Row-major strides in the node's layout order, the innermost axis padded to four elements; batch axes stay outermost. With blocks,
+ * see `Packing`: both axes are padded to whole blocks, and axes between them count rows of blocks.
+ */
 export function strided(node: Pick<Node, "type" | "layout">): {
   readonly strides: number[];
   readonly unit: number;
 } {
   const { shape } = node.type;
   const order = node.layout?.order ?? shape.map((_, i) => i);
+  const [k] = node.layout?.blocks ?? [];
   const strides = shape.map(() => 1);
   let step = 1;
   let unit = 1;
+  let between = k !== undefined;
   for (let at = order.length - 1; at >= 0; at--) {
     const axis = order[at];
     const extent = shape[axis];
-    strides[axis] = step;
-    if (typeof extent !== "number") break;
     const first = at === order.length - 1;
-    step *= first ? Math.ceil(extent / ROW) * ROW : extent;
+    if (axis === k) between = false;
+    strides[axis] = between && !first ? ROW * step : step;
+    if (typeof extent !== "number") break;
+    step *= first || axis === k ? Math.ceil(extent / ROW) * ROW : extent;
     unit = step;
   }
 

@@ -60,6 +60,11 @@ export class GraphBuilder {
     this.#params.set(info.path, info);
   }
 
+  /** Marks a value to be stored as it is. */
+  keep(id: number): void {
+    this.#nodes[id] = { ...this.node(id), keep: true };
+  }
+
   /** Appends a node. Throws OpError where the operands do not fit the op. */
   add(op: Op, inputs: readonly Operand[], site: NodeSite): Node {
     const { path, origin, program, type: declared } = site;

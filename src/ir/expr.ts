@@ -57,6 +57,11 @@ export type ScalarFn =
   | "pow"
   | "clamp"
   | "where"
+  | "round_f16"
+  | "round_bf16"
+  | "round_int8"
+  | "round_e4m3"
+  | "round_e5m2"
   | "to_num"
   | "to_i32"
   | "to_bool";

@@ -13,6 +13,9 @@
 import type { DType, Extent, ScalarFn } from "./expr.ts";
 import type { IndexMap } from "./indexmap.ts";
 import type { StageTable } from "./stage.ts";
+import type { Storage, StorageElement } from "./storage.ts";
+
+export type { Storage, StorageElement } from "./storage.ts";
 
 /** Where in the spec a value comes from, for messages of later stages (same form as a parser's span). */
 export interface Origin {
@@ -104,6 +107,8 @@ export type OpKind = Op["kind"];
 /** How a stored value lies in memory: its axes from outermost to innermost. Batch axes stay first. */
 export interface Layout {
   readonly order: readonly number[];
+  /** Of a packed parameter: 4 × 4 blocks of these axes lie together; see `Packing` in plan.ts. */
+  readonly blocks?: readonly [k: number, n: number];
 }
 
 /**
@@ -135,15 +140,12 @@ export interface Node {
   readonly layout?: Layout;
   /** After `sparsify-experts`, where it is computed at some rows only. */
   readonly rows?: ActiveRows;
+  /** The model asks for it in memory: `keep(x)`. */
+  readonly keep?: true;
   /** The chain of labels and the variable it was bound to: `layers.0.block.norm1`. Names kernels and buffers. */
   readonly path: string;
   readonly origin?: Origin;
 }
-
-export type Storage =
-  | { readonly kind: "plain"; readonly type: "f32" | "f16" | "bf16" | "fp8_e4m3" | "fp8_e5m2" }
-  | { readonly kind: "int8"; readonly per: "channel" }
-  | { readonly kind: "int8"; readonly per: "group"; readonly size: number };
 
 /** Every declared parameter, dead and training-only ones too. Tables are parameters of shape [rows, dim]. */
 export interface ParamInfo {
@@ -154,8 +156,11 @@ export interface ParamInfo {
   /** Declared under `if training`: accepted in a weights file, not required. */
   readonly training: boolean;
   readonly storage: Storage;
-  /** The storage of activations read with it, where `inputs` was given. */
-  readonly inputs?: Storage;
+  /**
+   * Where `inputs` was given: the format in which products take the activations that they multiply it with. int8 and fp8 have a
+   * scale a row (all that a product sums over, of one request or candidate), or one that calibration set for all rows.
+   */
+  readonly inputs?: StorageElement;
   readonly origin?: Origin;
 }
 
@@ -188,7 +193,12 @@ export interface Output {
 export interface Precision {
   readonly compute: "f32" | "f16" | "bf16";
   readonly parts: readonly { readonly pattern: string; readonly compute: "f32" | "f16" | "bf16" }[];
-  readonly derived: readonly { readonly pattern: string; readonly storage: Storage }[];
+  /** Load-stage values that are stored rounded, by path; see `derivedNodes`. `inputs` as of a parameter. */
+  readonly derived: readonly {
+    readonly path: string;
+    readonly storage: Storage;
+    readonly inputs?: StorageElement;
+  }[];
 }
 
 export interface Graph {

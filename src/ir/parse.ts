@@ -20,6 +20,7 @@ import type {
 import { parseMap } from "./indexmap.ts";
 import { scalarFns } from "./scalar.ts";
 import { parseStage } from "./stage.ts";
+import { storageElements } from "./storage.ts";
 
 export function parseGraph(text: string): Graph {
   let name = "";
@@ -43,7 +44,7 @@ export function parseGraph(text: string): Graph {
         if (line.peek('"')) parts.push({ pattern: line.string(), compute: readCompute(line.expect("=")) });
         else compute = readCompute(line);
       } else if (keyword === "derived")
-        derived.push({ pattern: line.string(), storage: readStorage(line.expect("=")) });
+        derived.push({ path: line.string(), storage: readStorage(line.expect("=")), ...readInputs(line) });
       else if (keyword === "param") params.push(readParam(line));
       else if (keyword === "feature") features.push(readFeature(line));
       else if (keyword === "output") outputs.push(readOutput(line));
@@ -164,12 +165,17 @@ function readCompute(line: Line): Precision["compute"] {
 }
 
 function readStorage(line: Line): Storage {
-  if (!line.accept("int8 per "))
-    return { kind: "plain", type: choose(line, line.word(), ["f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2"]) };
-  if (line.accept("channel")) return { kind: "int8", per: "channel" };
-  const size = line.expect("group(").number();
-  line.expect(")");
-  return { kind: "int8", per: "group", size };
+  const element = choose(line, line.word(), storageElements);
+  if (!line.accept("per ")) return { element };
+  const group = line.accept("channel") ? undefined : line.expect("group(").number();
+  if (group !== undefined) line.expect(")");
+  const shared = line.expect("over").list(() => line.number());
+  const symmetric = !line.accept("asymmetric");
+  return { element, scale: { shared, ...(group !== undefined && { group }), symmetric } };
+}
+
+function readInputs(line: Line): Pick<ParamInfo, "inputs"> {
+  return line.accept(", inputs") ? { inputs: choose(line, line.word(), storageElements) } : {};
 }
 
 function readInit(line: Line): Init {
@@ -192,7 +198,7 @@ function readParam(line: Line): ParamInfo {
   const shape = line.expect(":").list(() => line.number());
   const init = readInit(line.expect("="));
   const storage = readStorage(line.expect(","));
-  const inputs = line.accept(", inputs") ? { inputs: readStorage(line) } : {};
+  const inputs = readInputs(line);
   const table = line.accept(", table");
   const training = line.accept(", training");
   return { path, shape, init, storage, ...inputs, table, training, ...readOrigin(line) };
@@ -229,14 +235,21 @@ function readOutput(line: Line): Output {
   return { name, shape, value, ...(line.accept(", logit") ? { logit: readOperand(line) } : {}) };
 }
 
-/** `item program, layout 0 2 1, rows of %5 at 0 1 in groups 1 at most 8)`: any part may be missing. */
-function readHome(line: Line, text: string): Pick<Node, "program" | "layout" | "rows"> {
+function blocksOf(text: string | undefined): { readonly blocks?: readonly [number, number] } {
+  const [k, n] = numbers(text ?? "");
+  return k === undefined || n === undefined ? {} : { blocks: [k, n] };
+}
+
+/** `item program, layout 0 2 1, rows of %5 at 0 1 in groups 1 at most 8, kept)`: any part may be missing. */
+function readHome(line: Line, text: string): Pick<Node, "program" | "layout" | "rows" | "keep"> {
   const [, program] = /^(\w+) program\b/.exec(text) ?? [];
-  const [, order] = /\blayout ([\d ]*)[,)]/.exec(text) ?? [];
-  const rows = /\brows of %(\d+) at ([\d ]*) in groups ([\d ]*) at most (\d+)\)/.exec(text);
+  const [, order, blocks] = /\blayout ([\d ]*?)(?: blocks (\d+ \d+))?[,)]/.exec(text) ?? [];
+  const rows = /\brows of %(\d+) at ([\d ]*) in groups ([\d ]*) at most (\d+)[,)]/.exec(text);
+  const kept = /^[^=]*\bkept\)/.test(text);
   return {
+    ...(kept ? { keep: true } : {}),
     ...(program === undefined ? {} : { program: choose(line, program, STAGES) }),
-    ...(order === undefined ? {} : { layout: { order: numbers(order) } }),
+    ...(order === undefined ? {} : { layout: { order: numbers(order), ...blocksOf(blocks) } }),
     ...(rows === null
       ? {}
       : {

@@ -5,6 +5,7 @@
 import type { Extent } from "./expr.ts";
 import type { FeatureInfo, ParamInfo, RowRange, Stage } from "./graph.ts";
 import type { Profile } from "./profile.ts";
+import { elementBytes, type StorageElement } from "./storage.ts";
 import type { TileKernel } from "./tile.ts";
 
 export type Element = "f32" | "i32" | "u32";
@@ -22,7 +23,13 @@ export type Element = "f32" | "i32" | "u32";
  * - output: a task's scores (or its logits), copied back after the item program.
  */
 export type Home =
-  | { readonly kind: "param"; readonly path: string; readonly rows?: RowRange }
+  | {
+      readonly kind: "param";
+      readonly path: string;
+      readonly rows?: RowRange;
+      /** The scales or zero points of a packed parameter, which name no other value: see `Packing`. */
+      readonly part?: "scale" | "zero";
+    }
   | { readonly kind: "constant"; readonly values: readonly number[] }
   | { readonly kind: "load" }
   | {
@@ -44,6 +51,22 @@ export type Home =
   | { readonly kind: "list"; readonly stage: Stage; readonly launches: boolean }
   | { readonly kind: "output"; readonly task: string };
 
+/**
+ * Elements that lie as codes of a storage type (src/ir/codecs), several a word; kernels decode where they load. int8 and fp8 have scales
+ * in a value of their own, asymmetric int8 zero points too: element = (code − zero) · scale. Both values have the axes that
+ * do not share a scale, and the groups of the axis that is cut into groups.
+ */
+export interface Packing {
+  readonly element: Exclude<StorageElement, "f32">;
+  /**
+   * Blocks of 4 × 4 elements of the axes k and n lie together, so that one load or two fetch a block: element (k, n) lies at
+   * ⌊k/4⌋ · 4 · strides[k] + ⌊n/4⌋ · 16 + (k mod 4) · 4 + n mod 4 beside what the other axes add.
+   */
+  readonly blocks?: readonly [k: number, n: number];
+  readonly scale?: number;
+  readonly zero?: number;
+}
+
 export interface PlanValue {
   /** Equals its position in `Plan.values`. `TileKernel` expressions load from these ids. */
   readonly id: number;
@@ -59,6 +82,8 @@ export interface PlanValue {
   readonly strides: readonly number[];
   /** Elements of one row of the batch axis (of the whole value where there is none), padding included. */
   readonly unit: number;
+  /** Absent: an element is a word. With it `element` is what a load gives, f32. */
+  readonly packing?: Packing;
   readonly home: Home;
   /** Of a value that holds active rows only, [batch, most, …] in the list's order: see `PlanRows`. */
   readonly rows?: PlanRows;
@@ -73,6 +98,11 @@ export interface PlanRows {
   /** The axes of the node that rows stand for: the members' (batch first), then the groups'. */
   readonly members: readonly number[];
   readonly groups: readonly number[];
+}
+
+/** Bytes of `count` elements of the value. */
+export function bytesOf({ packing }: Pick<PlanValue, "packing">, count: number): number {
+  return count * elementBytes[packing?.element ?? "f32"];
 }
 
 /** A stage's temporaries: slot i holds `units[i]` elements per row of the stage's batch axis. */
@@ -118,6 +148,8 @@ export interface KernelText {
   readonly text: string;
   /** Threads of a workgroup. */
   readonly workgroup: number;
+  /** CUDA: bytes of shared memory that a launch asks for, beyond what the text declares. Absent: 0. */
+  readonly sharedBytes?: number;
   /**
    * Storage bindings in order: binding i + 1 of group 0 (binding 0 is the uniform `Call`). The same value may appear twice
    * with different views (scalar and vec4). Values in an arena or slab are all bound read_write, since one buffer backs them.

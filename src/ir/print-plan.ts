@@ -24,7 +24,9 @@ export function printPlan(plan: Plan): string {
 function printValue(v: PlanValue): string {
   const padded = v.unit !== v.shape.reduce<number>((p, s) => (typeof s === "number" ? p * s : p), 1);
   const strides = padded ? ` strides [${v.strides.join(", ")}]` : "";
-  return `value ${v.name}: ${v.element}[${v.shape.join(", ")}]${strides} ${printHome(v.home)}`;
+  const blocks = v.packing?.blocks === undefined ? "" : ` blocks ${v.packing.blocks.join(" ")}`;
+  const element = v.packing?.element ?? v.element;
+  return `value ${v.name}: ${element}[${v.shape.join(", ")}]${strides}${blocks} ${printHome(v.home)}`;
 }
 
 function printHome(home: Home): string {
@@ -53,15 +55,14 @@ function printHome(home: Home): string {
 /** One kernel, its loads written with the names of `plan`'s values. */
 export function printKernel(kernel: TileKernel, plan: Pick<Plan, "values">): string {
   const name = (id: number): string => plan.values[id]?.name ?? `%${id}`;
-  const grid = kernel.grid.map(
-    (a) =>
-      `${a.name}: ${printExtent(a.extent)}${a.tile === 1 ? "" : `/${a.tile}`}${a.rows ? printRowAxis(a.rows, name) : ""}`,
-  );
-  const inner = kernel.inner.map((a) => `${a.name}: ${a.extent}${a.step === 1 ? "" : `/${a.step}`}`);
   const lines = [
-    `${kernel.stage} kernel ${kernel.name} (${grid.join(", ")})${inner.length > 0 ? ` over (${inner.join(", ")})` : ""}`,
+    `${kernel.stage} kernel ${kernel.name} ${printAxes(kernel, name)}`,
     ...(kernel.lists ? printListStep(kernel.lists, name) : []),
-    ...kernel.body.map((s) => `  ${printStmt(s, name)}`),
+    ...printBody(kernel, name),
+    ...(kernel.phases ?? []).flatMap((phase) => [
+      `  phase ${phase.name} ${printAxes(phase, name)} by ${printLowering(phase.lowering)}`,
+      ...printBody(phase, name).map((line) => `  ${line}`),
+    ]),
     `  by ${printLowering(kernel.lowering)}; ${kernel.about.flops} FLOPs and ${kernel.about.bytes.perRow} bytes a row, ${kernel.about.bytes.fixed} bytes fixed`,
   ];
   if (kernel.slicing) {
@@ -71,6 +72,22 @@ export function printKernel(kernel: TileKernel, plan: Pick<Plan, "values">): str
     );
   }
   return lines.join("\n");
+}
+
+function printAxes(
+  { grid, inner }: Pick<TileKernel, "grid" | "inner">,
+  name: (id: number) => string,
+): string {
+  const axes = grid.map(
+    (a) =>
+      `${a.name}: ${printExtent(a.extent)}${a.tile === 1 ? "" : `/${a.tile}`}${a.rows ? printRowAxis(a.rows, name) : ""}`,
+  );
+  const over = inner.map((a) => `${a.name}: ${a.extent}${a.step === 1 ? "" : `/${a.step}`}`);
+  return `(${axes.join(", ")})${over.length > 0 ? ` over (${over.join(", ")})` : ""}`;
+}
+
+function printBody({ body }: Pick<TileKernel, "body">, name: (id: number) => string): string[] {
+  return body.map((s) => `  ${printStmt(s, name)}`);
 }
 
 function printRowAxis({ tiles, times, group }: RowAxis, name: (id: number) => string): string {
@@ -132,7 +149,11 @@ function printLowering(l: Lowering): string {
       return `score, ${l.lanes} lanes (${l.combine}), ${l.rows} rows, ${l.groups} column groups`;
     case "blocked":
       return `blocked, ${l.threadsM} × ${l.threadsN} threads of ${l.registersM} × ${l.registersN}`;
+    case "mma":
+      return `mma ${l.half}, ${l.warpsM} × ${l.warpsN} warps of ${l.tilesM} × ${l.tilesN} fragments`;
     case "list":
       return `list, ${l.threads} threads a group`;
+    case "phases":
+      return `phases, ${l.threads} threads`;
   }
 }

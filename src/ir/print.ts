@@ -18,6 +18,7 @@ import type {
   Output,
   ParamInfo,
   Storage,
+  StorageElement,
 } from "./graph.ts";
 import { printMap } from "./indexmap.ts";
 import { printStage } from "./stage.ts";
@@ -53,13 +54,21 @@ function printPrecision({ precision }: Graph): string[] {
   return [
     `compute ${precision.compute}`,
     ...precision.parts.map((part) => `compute ${quote(part.pattern)} = ${part.compute}`),
-    ...precision.derived.map((part) => `derived ${quote(part.pattern)} = ${printStorage(part.storage)}`),
+    ...precision.derived.map(
+      (part) => `derived ${quote(part.path)} = ${printStorage(part.storage)}${printInputs(part.inputs)}`,
+    ),
   ];
 }
 
-function printStorage(storage: Storage): string {
-  if (storage.kind === "plain") return storage.type;
-  return storage.per === "channel" ? "int8 per channel" : `int8 per group(${storage.size})`;
+/** `int8 per group(32) over [1] asymmetric`: the axes are those that share a scale. */
+function printStorage({ element, scale }: Storage): string {
+  if (scale === undefined) return element;
+  const per = scale.group === undefined ? "channel" : `group(${scale.group})`;
+  return `${element} per ${per} over [${scale.shared.join(", ")}]${scale.symmetric ? "" : " asymmetric"}`;
+}
+
+function printInputs(inputs: StorageElement | undefined): string {
+  return inputs === undefined ? "" : `, inputs ${inputs}`;
 }
 
 function printInit(init: Init): string {
@@ -79,7 +88,7 @@ function printInit(init: Init): string {
 function printParam(param: ParamInfo): string {
   const facts = [
     printStorage(param.storage),
-    ...(param.inputs === undefined ? [] : [`inputs ${printStorage(param.inputs)}`]),
+    ...(param.inputs === undefined ? [] : [`inputs ${param.inputs}`]),
     ...(param.table ? ["table"] : []),
     ...(param.training ? ["training"] : []),
   ];
@@ -99,8 +108,9 @@ function printFeature(feature: FeatureInfo): string {
 function printNode(node: Node): string {
   const facts = [
     ...(node.program === undefined ? [] : [`${node.program} program`]),
-    ...(node.layout === undefined ? [] : [`layout ${node.layout.order.join(" ")}`]),
+    ...(node.layout === undefined ? [] : [`layout ${node.layout.order.join(" ")}${node.layout.blocks === undefined ? "" : ` blocks ${node.layout.blocks.join(" ")}`}`]),
     ...(node.rows === undefined ? [] : [printRows(node.rows)]),
+    ...(node.keep ? ["kept"] : []),
   ];
   const home = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
   const operands = node.inputs.length === 0 ? "" : ` (${node.inputs.map(printOperand).join(", ")})`;

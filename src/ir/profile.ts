@@ -23,6 +23,8 @@ export interface Profile {
   };
   /** Lanes of a subgroup where subgroup operations exist; a lowering may rely on the size only where min = max. */
   readonly subgroup?: { readonly min: number; readonly max: number };
+  /** The device takes CUDA-C rather than WGSL, compiled for this architecture: "sm_80", "sm_90", "sm_90a". */
+  readonly cuda?: { readonly arch: string };
   readonly features: {
     readonly f16: boolean;
     /** Shader cores are CPU lanes: a load costs more than arithmetic, workgroup memory saves nothing (measured, see docs). */

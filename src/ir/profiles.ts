@@ -43,4 +43,33 @@ export const gpu: Profile = {
   features: { f16: false, software: false, timestamps: false },
 };
 
-export const builtinProfiles: Readonly<Record<string, Profile>> = { software, gpu };
+/**
+ * An NVIDIA GPU of the architecture `arch`. Offsets within a binding are i32, which bounds it; a multiprocessor's shared memory is
+ * one block's if the launch asks for more than 48 KiB of it.
+ */
+function nvidia(arch: string, sharedKiB: number): Profile {
+  return {
+    name: arch,
+    limits: {
+      storageBinding: 8 * 1024 * MiB,
+      bufferSize: 8 * 1024 * MiB,
+      storageBuffers: 64,
+      offsetAlignment: 256,
+      workgroupMemory: sharedKiB * 1024,
+      workgroupSize: 1024,
+      workgroups: 65535,
+    },
+    subgroup: { min: 32, max: 32 },
+    cuda: { arch },
+    features: { f16: true, software: false, timestamps: true },
+  };
+}
+
+/** Ampere (A100); its code runs on every later architecture. */
+export const sm_80: Profile = nvidia("sm_80", 163);
+/** Hopper (H100, H200). */
+export const sm_90: Profile = nvidia("sm_90", 227);
+/** Hopper with what that architecture alone has: wgmma and its way to set registers aside. */
+export const sm_90a: Profile = nvidia("sm_90a", 227);
+
+export const builtinProfiles: Readonly<Record<string, Profile>> = { software, gpu, sm_80, sm_90, sm_90a };

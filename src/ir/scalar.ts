@@ -8,6 +8,9 @@
  * zero is undefined and yields a value that is no integer. Where mathematically equal forms differ in f64, the one
  * that keeps its digits in the tails is taken (`sigmoid`, `gelu`).
  */
+import { e4m3, e5m2, fromFloat8Bits, toFloat8Bits } from "./codecs/float8.ts";
+import { BF16_MAX, F16_MAX, fromBf16Bits, fromF16Bits, toBf16Bits, toF16Bits } from "./codecs/half.ts";
+import { roundHalfEven } from "./codecs/rounding.ts";
 import { erfc } from "./erf.ts";
 import type { ApplyExpr, DType, Expr, ScalarFn } from "./expr.ts";
 
@@ -66,6 +69,8 @@ const modulo = (x: number, y: number): number => {
 
 const toI32 = (x: number): number =>
   Number.isNaN(x) ? 0 : Math.max(-2147483648, Math.min(2147483647, Math.trunc(x))) + 0;
+
+const within = (x: number, most: number): number => Math.min(Math.max(x, -most), most);
 
 const truth = (b: boolean): number => (b ? 1 : 0);
 
@@ -134,6 +139,12 @@ export const scalarFns: Readonly<Record<ScalarFn, ScalarInfo>> = {
     ([cond, a, b]) => b && (cond || a),
     (cond, a, b) => (cond !== 0 ? a : b),
   ),
+  // To the nearest number of a storage type, ties to even; what is beyond the largest becomes the largest.
+  round_f16: entry(1, real, 10, first, (a) => fromF16Bits(toF16Bits(Float32Array.of(within(a, F16_MAX)))[0])),
+  round_bf16: entry(1, real, 4, first, (a) => fromBf16Bits(toBf16Bits(within(a, BF16_MAX)))),
+  round_int8: entry(1, real, 3, first, (a) => within(roundHalfEven(a), 127)),
+  round_e4m3: entry(1, real, 10, first, (a) => fromFloat8Bits(e4m3, toFloat8Bits(e4m3, a))),
+  round_e5m2: entry(1, real, 10, first, (a) => fromFloat8Bits(e5m2, toFloat8Bits(e5m2, a))),
   to_num: entry(1, cast("num"), 0, first, (a) => a),
   // Towards zero and saturating, NaN to 0, as on devices.
   to_i32: entry(1, cast("i32"), 0, first, toI32),

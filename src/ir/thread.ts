@@ -7,6 +7,7 @@
  * the final text: a printer neither renames nor reorders.
  */
 import type { Stage } from "./graph.ts";
+import type { TileStmt } from "./tile.ts";
 
 export type Scalar = "f32" | "i32" | "u32" | "bool";
 
@@ -26,9 +27,12 @@ export type Builtin =
   | "call.to"
   | "call.one";
 
+/** A 16-bit format that tensor cores multiply. */
+export type Half = "f16" | "bf16";
+
 /**
  * Functions of the IR. `idiv` and `irem` are of non-negative operands; `floordiv` and `mod` floor. The last
- * group is cooperative: every lane of the subgroup must reach it, `broadcast` takes a constant lane.
+ * group is cooperative: every lane of the subgroup must reach it, `broadcast` takes a constant lane, `shuffle` any, of each lane.
  */
 export type ThreadFn =
   | "add"
@@ -42,6 +46,7 @@ export type ThreadFn =
   | "neg"
   | "shr"
   | "bitand"
+  | "bitxor"
   | "eq"
   | "ne"
   | "lt"
@@ -60,6 +65,12 @@ export type ThreadFn =
   | "gelu"
   | "gelu_tanh"
   | "silu"
+  /** To the nearest number of a storage type, ties to even, saturating. */
+  | "round_f16"
+  | "round_bf16"
+  | "round_int8"
+  | "round_e4m3"
+  | "round_e5m2"
   | "abs"
   | "floor"
   | "sign"
@@ -74,7 +85,22 @@ export type ThreadFn =
   | "subgroup_add"
   | "subgroup_max"
   | "subgroup_min"
-  | "subgroup_broadcast";
+  | "subgroup_broadcast"
+  | "subgroup_shuffle"
+  /** Four f32 from one word (8-bit elements) or two words (16-bit elements), lowest bits first; fp8 without its NaN and infinities. */
+  | "unpack_int8"
+  | "unpack_e4m3"
+  | "unpack_e5m2"
+  | "unpack_f16"
+  | "unpack_bf16"
+  /** Two f32 as one word of 16-bit numbers, rounded to the nearest even; the first one in the low half. */
+  | "pack_f16"
+  | "pack_bf16"
+  /**
+   * Of an accumulator fragment (see `mma`), four neighbouring columns of one row, exchanged between neighbouring lanes: lane l
+   * gets columns 4·⌊(l mod 4)/2⌋ … of row ⌊l/4⌋ + 8·(l mod 2).
+   */
+  | "fragment_row";
 
 export type ThreadExpr =
   /** Any f32 value, ±Infinity included: a printer finds a form that its language accepts. */
@@ -93,6 +119,18 @@ export type ThreadExpr =
   | { readonly kind: "component"; readonly of: ThreadExpr; readonly at: number; readonly type: ThreadType }
   /** Element (scalar `type`) or group of four (vector `type`; `index` counts groups) of a binding. */
   | { readonly kind: "load"; readonly binding: number; readonly index: ThreadExpr; readonly type: ThreadType }
+  /**
+   * Four 8 × 8 matrices of 16-bit numbers from a workgroup array of u32 groups, as a warp's `mma` takes them: lanes 8i … 8i + 7 name
+   * the places where the rows of matrix i begin, a row being one group. Word i of lane l holds elements 2·(l mod 4) and the
+   * next of matrix i's row ⌊l/4⌋; `transposed`: of its column.
+   */
+  | {
+      readonly kind: "matrices";
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly transposed: boolean;
+      readonly type: ThreadType;
+    }
   /** Element of a workgroup array. */
   | {
       readonly kind: "shared";
@@ -101,7 +139,10 @@ export type ThreadExpr =
       readonly type: ThreadType;
     };
 
-export type ThreadStmt =
+/** `of`: the statement of the tile program that it was made for; absent where it serves all of them (the grid). */
+export type ThreadStmt = ThreadAction & { readonly of?: TileStmt };
+
+type ThreadAction =
   | { readonly kind: "comment"; readonly text: string }
   | { readonly kind: "let"; readonly name: string; readonly value: ThreadExpr }
   /** A variable; without `value` it is zero. */
@@ -138,8 +179,22 @@ export type ThreadStmt =
       readonly index: ThreadExpr;
       readonly value: ThreadExpr;
     }
-  /** All threads of the workgroup; orders accesses to workgroup arrays. */
-  | { readonly kind: "barrier" }
+  /**
+   * `acc` += a · b over a warp, 16 × 16 by 16 × 8, sums in f32. `acc`, f32 groups: lane l has columns 2·(l mod 4) and the next
+   * of rows ⌊l/4⌋ (first two) and ⌊l/4⌋ + 8. `a`: its 8 × 8 matrices, those of the first eight k first, the upper rows before the
+   * lower. `b`: two words, of k 0 … 7 and 8 … 15, each k 2·(l mod 4) and the next of column ⌊l/4⌋. (PTX: mma.m16n8k16.)
+   */
+  | {
+      readonly kind: "mma";
+      readonly half: Half;
+      readonly acc: string;
+      readonly a: ThreadExpr;
+      readonly b: readonly [ThreadExpr, ThreadExpr];
+    }
+  /** A scope of its own for the names declared in it. */
+  | { readonly kind: "block"; readonly body: readonly ThreadStmt[] }
+  /** All threads of the workgroup; orders accesses to workgroup arrays, or to `storage`. */
+  | { readonly kind: "barrier"; readonly storage?: true }
   | { readonly kind: "return" };
 
 /** A storage binding. `width` 4: its elements are groups of four, whose single elements can be reached as well. */
@@ -178,6 +233,8 @@ export const F32: ThreadType = { of: "f32", width: 1 };
 export const I32: ThreadType = { of: "i32", width: 1 };
 export const BOOL: ThreadType = { of: "bool", width: 1 };
 export const F32X4: ThreadType = { of: "f32", width: 4 };
+export const U32: ThreadType = { of: "u32", width: 1 };
+export const U32X4: ThreadType = { of: "u32", width: 4 };
 
 export function widen(type: ThreadType, width: 1 | 4): ThreadType {
   return type.width === width ? type : { of: type.of, width };

@@ -182,6 +182,19 @@ export type Lowering =
       readonly registersN: number;
     }
   /**
+   * Products on tensor cores, 16-bit operands with sums in f32: warpsM × warpsN warps, each with tilesM × tilesN accumulator
+   * fragments of 16 × 8 (tilesN even); k goes through workgroup memory by `step`, a multiple of 16. Tile m = 16 · warpsM · tilesM,
+   * tile n = 8 · warpsN · tilesN.
+   */
+  | {
+      readonly kind: "mma";
+      readonly half: "f16" | "bf16";
+      readonly warpsM: number;
+      readonly warpsN: number;
+      readonly tilesM: number;
+      readonly tilesN: number;
+    }
+  /**
    * Score products. `lanes` threads a workgroup: lane l computes the scores of j = l, l + lanes, … for `rows` rows, hands its
    * weights round, and owns the columns of `groups` vec4s. Tile m = `rows`, tile n = 4 · lanes · groups.
    */
@@ -193,7 +206,9 @@ export type Lowering =
       readonly combine: "subgroup" | "shared";
     }
   /** Tables of a list: a workgroup of `threads` a group. */
-  | { readonly kind: "list"; readonly threads: number };
+  | { readonly kind: "list"; readonly threads: number }
+  /** A workgroup of `threads` runs the kernel's `phases` in turn; each has a lowering of its own for as many threads. */
+  | { readonly kind: "phases"; readonly threads: number };
 
 /** A value that a kernel touches. `read_write`: the kernel also reads what it has stored. */
 export interface KernelBuffer {
@@ -217,6 +232,19 @@ export interface Slicing {
   readonly ranges: readonly { readonly from: number; readonly to: number }[];
 }
 
+/**
+ * One of several tile programs that a kernel runs in turn, as a kernel of its own would. The axes of the kernel's grid are shared:
+ * a workgroup's box [from, to) along each bounds every phase, and within it the workgroup goes through all tiles of the phase's
+ * own grid. An axis of the phase is shared if it has the name of a shared one, or if both count rows of the batch: then it covers
+ * [times · from, times · to).
+ *
+ *     grid t, n / 16      up:    t, d / 32, n / 16   the workgroup's t and n, all of d in turn
+ *                         down:  t, d / 32, n / 16   reads what `up` stored for this t and these n
+ *
+ * What a phase reads of an earlier one lies in the part that the same workgroup has written; a barrier stands between them.
+ */
+export type TilePhase = Pick<TileKernel, "name" | "grid" | "inner" | "body" | "lowering" | "about" | "roots">;
+
 export interface TileKernel {
   /** An identifier made of the model's own names: `layers_0_block_ffn_up`. Unique in the plan. */
   readonly name: string;
@@ -228,6 +256,8 @@ export interface TileKernel {
   readonly slicing?: Slicing;
   /** The kernel makes tables of a list; it has no body. */
   readonly lists?: ListStep;
+  /** The kernel is these programs one after the other; it has no body of its own. */
+  readonly phases?: readonly TilePhase[];
   /** Its workgroups are words 4 · index … of this value, which a kernel before it has written. */
   readonly indirect?: { readonly value: number; readonly index: number };
   readonly lowering: Lowering;
@@ -242,6 +272,19 @@ export interface TileKernel {
   };
   /** The Graph node whose value each store writes, for verification. */
   readonly roots: readonly number[];
+}
+
+/** The programs of a kernel, each as a kernel: its phases, or itself. */
+export function partsOf(kernel: TileKernel): readonly TileKernel[] {
+  const { phases, ...whole } = kernel;
+  return phases === undefined ? [kernel] : phases.map((phase) => ({ ...whole, ...phase }));
+}
+
+/** Whether an axis of a phase runs within a workgroup's part of the kernel's axis `shared`. */
+export function sharesAxis(own: GridAxis, shared: GridAxis): boolean {
+  if (own.rows) return false;
+  if (typeof own.extent === "number" || typeof shared.extent === "number") return own.name === shared.name;
+  return own.extent.of === shared.extent.of;
 }
 
 /** The expressions of a statement. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileFor } from "../../src/compile.ts";
 import type { Profile } from "../../src/ir/profile.ts";
+import { partsOf } from "../../src/ir/tile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
@@ -66,7 +67,7 @@ describe.each(["subgroup", "shared"] as const)("weights handed round: %s", (thro
     const graph = attention(form);
     const profile = through === "subgroup" ? device.profile : withoutSubgroups(device.profile);
     const variant = compileFor(graph, profile, { reuseArena: false });
-    const kernels = Object.values(variant.plan.kernels).flat();
+    const kernels = Object.values(variant.plan.kernels).flat().flatMap(partsOf);
     expect(kernels.some((k) => k.lowering.kind === "score" && k.lowering.combine === through)).toBe(true);
     const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
     const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });

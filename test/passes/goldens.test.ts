@@ -7,6 +7,8 @@ import { contract } from "../../passes/contract.ts";
 import { demand } from "../../passes/demand.ts";
 import { foldLayout } from "../../passes/fold-layout.ts";
 import { type Fused, fuse } from "../../passes/fuse.ts";
+import { mergePhases } from "../../passes/merge-phases.ts";
+import { pairProducts } from "../../passes/pair-products.ts";
 import { passes } from "../../passes/pipeline.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { schedule } from "../../passes/schedule.ts";
@@ -38,6 +40,9 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "slice-parameters": (g) => printGraph(sliceParameters.run(g, small)),
   "assign-layout": (g) => printGraph(assignLayout.run(g, context)),
   fuse: (g) => plan(fused(g)),
+  "pair-products": (g) => plan(pairProducts.run(fused(g), context)),
+  "merge-phases": (g) =>
+    plan(mergePhases.run(schedule.run(pairProducts.run(fused(g), context), context), context)),
   schedule: (g) => plan(schedule.run(fused(g), context)),
   "plan-memory": (g) => plan(planMemory.run(fused(g), context)),
 };

@@ -6,7 +6,7 @@ import { printExpr } from "../../src/ir/expr.ts";
 import type { Graph, Operand } from "../../src/ir/graph.ts";
 import type { Plan, PlanValue } from "../../src/ir/plan.ts";
 import { gpu, software } from "../../src/ir/profiles.ts";
-import type { ScoreStmt } from "../../src/ir/tile.ts";
+import { partsOf, type ScoreStmt } from "../../src/ir/tile.ts";
 import { type AttentionForm, attention, MASKS } from "../support/attention.ts";
 import { expectEquivalent } from "../support/equivalence.ts";
 import { seeded } from "../support/random.ts";
@@ -16,7 +16,9 @@ const BASE: AttentionForm = { queries: "item", keys: "user", H: 2, I: 7, J: 11, 
 const kernelsOf = (plan: Plan) => [...plan.kernels.load, ...plan.kernels.user, ...plan.kernels.item];
 
 function scoresOf(plan: Plan): ScoreStmt[] {
-  return kernelsOf(plan).flatMap((k) => k.body.filter((s) => s.kind === "score"));
+  return kernelsOf(plan)
+    .flatMap(partsOf)
+    .flatMap((k) => k.body.filter((s) => s.kind === "score"));
 }
 
 /** Values in memory with both the queries' and the keys' axis; constants of the model itself are its own. */
@@ -131,7 +133,7 @@ describe("LONGER's attention: the user's events and a candidate, which the event
     (fn) => {
       const { plan } = expectEquivalent(longer(fn), { requests: 3, candidates: 5 });
       const scores = (kernels: Plan["kernels"]["user"]): number =>
-        kernels.filter((k) => k.body.some((s) => s.kind === "score")).length;
+        kernels.flatMap(partsOf).filter((k) => k.body.some((s) => s.kind === "score")).length;
       expect(scores(plan.kernels.user)).toBe(1);
       expect(scores(plan.kernels.item)).toBe(1);
       const made = plan.values.filter((v) => v.home.kind !== "constant");
@@ -172,7 +174,7 @@ describe("no score product", () => {
     init: { kind: "normal", std: 1 } as const,
     table: false,
     training: false,
-    storage: { kind: "plain", type: "f32" } as const,
+    storage: { element: "f32" } as const,
   });
   const finish = (b: GraphBuilder, outputs: readonly (readonly [Operand, number[]])[]): Graph =>
     b.finish({

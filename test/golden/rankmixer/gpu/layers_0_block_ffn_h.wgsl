@@ -5,8 +5,8 @@
 // reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
 // cost   14.1 kFLOP per row of N; 17.4 kB and 1.28 kB per row of N
-// grid   t 4, d 64 by 32, n N by 32; inside k 16
-// plan   8 × 8 threads, 4 × 4 accumulators each
+// grid   t 4, d 64 by 64, n N by 64; inside k 16
+// plan   16 × 16 threads, 4 × 4 accumulators each
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
@@ -15,8 +15,8 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(2) var<storage, read> layers_0_block_ffn_w1: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> layers_0_block_ffn_b1: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
-var<workgroup> a_tile: array<f32, 512>;
-var<workgroup> b_tile: array<vec4<f32>, 128>;
+var<workgroup> a_tile: array<f32, 1024>;
+var<workgroup> b_tile: array<vec4<f32>, 256>;
 
 fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
   let a = abs(x);
@@ -33,7 +33,7 @@ fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
   return max(x, vec4<f32>(0.0)) - a * (0.5 * t * p * exp(-z * z));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(
   @builtin(local_invocation_index) thread_index: u32,
   @builtin(workgroup_id) group_id: vec3<u32>,
@@ -42,13 +42,12 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 31) / 32;
-  if (group >= 8 * n_tiles) { return; }
-  let n0 = group % n_tiles * 32;
-  let d0 = group / n_tiles % 2 * 32;
-  let t = group / n_tiles / 2;
-  let row = thread / 8;
-  let column = thread % 8;
+  let n_tiles = (n_end + 63) / 64;
+  if (group >= 4 * n_tiles) { return; }
+  let n0 = group % n_tiles * 64;
+  let t = group / n_tiles;
+  let row = thread / 16;
+  let column = thread % 16;
   var acc_0_0: vec4<f32>;
   var acc_1_0: vec4<f32>;
   var acc_2_0: vec4<f32>;
@@ -61,36 +60,21 @@ fn main(
     let k4 = block * 4 + at_k;
     let n_stage0 = min(n0 + at_row, n_end - 1);
     let layers_0_block_norm1_at = layers_0_block_norm1[n_stage0 * 16 + t * 4 + k4];
-    a_tile[at_k * 4 * 32 + at_row] = layers_0_block_norm1_at.x;
-    a_tile[(at_k * 4 + 1) * 32 + at_row] = layers_0_block_norm1_at.y;
-    a_tile[(at_k * 4 + 2) * 32 + at_row] = layers_0_block_norm1_at.z;
-    a_tile[(at_k * 4 + 3) * 32 + at_row] = layers_0_block_norm1_at.w;
-    let at_row1 = (thread + 64) / 4;
-    let at_k1 = (thread + 64) % 4;
-    let k4_1 = block * 4 + at_k1;
-    let n_stage1 = min(n0 + at_row1, n_end - 1);
-    let layers_0_block_norm1_at1 = layers_0_block_norm1[n_stage1 * 16 + t * 4 + k4_1];
-    a_tile[at_k1 * 4 * 32 + at_row1] = layers_0_block_norm1_at1.x;
-    a_tile[(at_k1 * 4 + 1) * 32 + at_row1] = layers_0_block_norm1_at1.y;
-    a_tile[(at_k1 * 4 + 2) * 32 + at_row1] = layers_0_block_norm1_at1.z;
-    a_tile[(at_k1 * 4 + 3) * 32 + at_row1] = layers_0_block_norm1_at1.w;
-    let at_column = thread % 8;
-    let k = block * 16 + thread / 8;
-    let d4_stage0 = d0 / 4 + at_column;
-    let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k * 16 + d4_stage0];
+    a_tile[at_k * 4 * 64 + at_row] = layers_0_block_norm1_at.x;
+    a_tile[(at_k * 4 + 1) * 64 + at_row] = layers_0_block_norm1_at.y;
+    a_tile[(at_k * 4 + 2) * 64 + at_row] = layers_0_block_norm1_at.z;
+    a_tile[(at_k * 4 + 3) * 64 + at_row] = layers_0_block_norm1_at.w;
+    let at_column = thread % 16;
+    let k = block * 16 + thread / 16;
+    let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k * 16 + at_column];
     b_tile[thread] = layers_0_block_ffn_w1_at;
-    let at_column1 = (thread + 64) % 8;
-    let k1 = block * 16 + (thread + 64) / 8;
-    let d4_stage1 = d0 / 4 + at_column1;
-    let layers_0_block_ffn_w1_at1 = layers_0_block_ffn_w1[t * 256 + k1 * 16 + d4_stage1];
-    b_tile[thread + 64] = layers_0_block_ffn_w1_at1;
     workgroupBarrier();
-    for (var k2 = 0; k2 < k_step; k2++) {
-      let a0 = a_tile[k2 * 32 + row * 4];
-      let a1 = a_tile[k2 * 32 + row * 4 + 1];
-      let a2 = a_tile[k2 * 32 + row * 4 + 2];
-      let a3 = a_tile[k2 * 32 + row * 4 + 3];
-      let b0 = b_tile[k2 * 8 + column];
+    for (var k1 = 0; k1 < k_step; k1++) {
+      let a0 = a_tile[k1 * 64 + row * 4];
+      let a1 = a_tile[k1 * 64 + row * 4 + 1];
+      let a2 = a_tile[k1 * 64 + row * 4 + 2];
+      let a3 = a_tile[k1 * 64 + row * 4 + 3];
+      let b0 = b_tile[k1 * 16 + column];
       acc_0_0 += a0 * b0;
       acc_1_0 += a1 * b0;
       acc_2_0 += a2 * b0;
@@ -99,21 +83,20 @@ fn main(
     workgroupBarrier();
   }
   let n_row0 = min(n0 + row * 4, n_end - 1);
-  let d4_column0 = d0 / 4 + column;
-  let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4_column0];
+  let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + column];
   if (n0 + row * 4 < n_end) {
-    layers_0_block_ffn_h[n_row0 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_0_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row0 * 64 + t * 16 + column] = gelu_f32x4(acc_0_0 + layers_0_block_ffn_b1_at);
   }
   let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
   if (n0 + (row * 4 + 1) < n_end) {
-    layers_0_block_ffn_h[n_row1 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_1_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row1 * 64 + t * 16 + column] = gelu_f32x4(acc_1_0 + layers_0_block_ffn_b1_at);
   }
   let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
   if (n0 + (row * 4 + 2) < n_end) {
-    layers_0_block_ffn_h[n_row2 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_2_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row2 * 64 + t * 16 + column] = gelu_f32x4(acc_2_0 + layers_0_block_ffn_b1_at);
   }
   let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
   if (n0 + (row * 4 + 3) < n_end) {
-    layers_0_block_ffn_h[n_row3 * 64 + t * 16 + d4_column0] = gelu_f32x4(acc_3_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row3 * 64 + t * 16 + column] = gelu_f32x4(acc_3_0 + layers_0_block_ffn_b1_at);
   }
 }

@@ -6,8 +6,8 @@
 // reads  videos_rows_item[N, 64], vid_rows[N], stats[N, 32], x_item_tokens_split_linear_w[2, 48, 16], x_item_tokens_split_linear_b[2, 16]
 // writes x_item_tokens_split_linear[N, 2, 16]
 // cost   3.1 kFLOP per row of N; 6.27 kB and 516 B per row of N
-// grid   t 2, d 16 by 32, n N by 32; inside k 48
-// plan   8 × 8 threads, 4 × 4 accumulators each
+// grid   t 2, d 16 by 32, n N by 16; inside k 48
+// plan   8 × 8 threads, 2 × 4 accumulators each
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
@@ -18,7 +18,7 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(4) var<storage, read> x_item_tokens_split_linear_w: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> x_item_tokens_split_linear_b: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> x_item_tokens_split_linear: array<vec4<f32>>;
-var<workgroup> a_tile: array<f32, 512>;
+var<workgroup> a_tile: array<f32, 256>;
 var<workgroup> b_tile: array<vec4<f32>, 128>;
 
 @compute @workgroup_size(64)
@@ -30,16 +30,14 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 31) / 32;
+  let n_tiles = (n_end + 15) / 16;
   if (group >= 2 * n_tiles) { return; }
-  let n0 = group % n_tiles * 32;
+  let n0 = group % n_tiles * 16;
   let t = group / n_tiles;
   let row = thread / 8;
   let column = thread % 8;
   var acc_0_0: vec4<f32>;
   var acc_1_0: vec4<f32>;
-  var acc_2_0: vec4<f32>;
-  var acc_3_0: vec4<f32>;
   let k_blocks = call.one * 3;
   let k_step = call.one * 16;
   for (var block = 0; block < k_blocks; block++) {
@@ -57,28 +55,10 @@ fn main(
       let stats_at = vec4<f32>(stats[n_stage0 * 32 + max(t * 48 + k4 * 4 - 64, 0)], stats[n_stage0 * 32 + max(t * 48 + k4 * 4 - 63, 0)], stats[n_stage0 * 32 + max(t * 48 + k4 * 4 - 62, 0)], stats[n_stage0 * 32 + max(t * 48 + k4 * 4 - 61, 0)]);
       v = stats_at;
     }
-    a_tile[at_k * 4 * 32 + at_row] = v.x;
-    a_tile[(at_k * 4 + 1) * 32 + at_row] = v.y;
-    a_tile[(at_k * 4 + 2) * 32 + at_row] = v.z;
-    a_tile[(at_k * 4 + 3) * 32 + at_row] = v.w;
-    let at_row1 = (thread + 64) / 4;
-    let at_k1 = (thread + 64) % 4;
-    let k4_1 = block * 4 + at_k1;
-    let n_stage1 = min(n0 + at_row1, n_end - 1);
-    var v1: vec4<f32> = vec4<f32>(0.0);
-    if (t * 12 + k4_1 < 16) {
-      let vid_rows_at = vid_rows[n_stage1];
-      let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(t * 48 + k4_1 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
-      let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
-      v1 = videos_rows_item_at;
-    } else {
-      let stats_at = vec4<f32>(stats[n_stage1 * 32 + max(t * 48 + k4_1 * 4 - 64, 0)], stats[n_stage1 * 32 + max(t * 48 + k4_1 * 4 - 63, 0)], stats[n_stage1 * 32 + max(t * 48 + k4_1 * 4 - 62, 0)], stats[n_stage1 * 32 + max(t * 48 + k4_1 * 4 - 61, 0)]);
-      v1 = stats_at;
-    }
-    a_tile[at_k1 * 4 * 32 + at_row1] = v1.x;
-    a_tile[(at_k1 * 4 + 1) * 32 + at_row1] = v1.y;
-    a_tile[(at_k1 * 4 + 2) * 32 + at_row1] = v1.z;
-    a_tile[(at_k1 * 4 + 3) * 32 + at_row1] = v1.w;
+    a_tile[at_k * 4 * 16 + at_row] = v.x;
+    a_tile[(at_k * 4 + 1) * 16 + at_row] = v.y;
+    a_tile[(at_k * 4 + 2) * 16 + at_row] = v.z;
+    a_tile[(at_k * 4 + 3) * 16 + at_row] = v.w;
     let at_column = thread % 8;
     let k = block * 16 + thread / 8;
     let d4_stage0 = min(at_column, 3);
@@ -91,34 +71,22 @@ fn main(
     b_tile[thread + 64] = x_item_tokens_split_linear_w_at1;
     workgroupBarrier();
     for (var k2 = 0; k2 < k_step; k2++) {
-      let a0 = a_tile[k2 * 32 + row * 4];
-      let a1 = a_tile[k2 * 32 + row * 4 + 1];
-      let a2 = a_tile[k2 * 32 + row * 4 + 2];
-      let a3 = a_tile[k2 * 32 + row * 4 + 3];
+      let a0 = a_tile[k2 * 16 + row * 2];
+      let a1 = a_tile[k2 * 16 + row * 2 + 1];
       let b0 = b_tile[k2 * 8 + column];
       acc_0_0 += a0 * b0;
       acc_1_0 += a1 * b0;
-      acc_2_0 += a2 * b0;
-      acc_3_0 += a3 * b0;
     }
     workgroupBarrier();
   }
-  let n_row0 = min(n0 + row * 4, n_end - 1);
+  let n_row0 = min(n0 + row * 2, n_end - 1);
   let d4_column0 = min(column, 3);
   let x_item_tokens_split_linear_b_at = x_item_tokens_split_linear_b[t * 4 + d4_column0];
-  if (n0 + row * 4 < n_end && column * 4 < 16) {
+  if (n0 + row * 2 < n_end && column * 4 < 16) {
     x_item_tokens_split_linear[n_row0 * 8 + t * 4 + d4_column0] = acc_0_0 + x_item_tokens_split_linear_b_at;
   }
-  let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
-  if (n0 + (row * 4 + 1) < n_end && column * 4 < 16) {
+  let n_row1 = min(n0 + (row * 2 + 1), n_end - 1);
+  if (n0 + (row * 2 + 1) < n_end && column * 4 < 16) {
     x_item_tokens_split_linear[n_row1 * 8 + t * 4 + d4_column0] = acc_1_0 + x_item_tokens_split_linear_b_at;
-  }
-  let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
-  if (n0 + (row * 4 + 2) < n_end && column * 4 < 16) {
-    x_item_tokens_split_linear[n_row2 * 8 + t * 4 + d4_column0] = acc_2_0 + x_item_tokens_split_linear_b_at;
-  }
-  let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
-  if (n0 + (row * 4 + 3) < n_end && column * 4 < 16) {
-    x_item_tokens_split_linear[n_row3 * 8 + t * 4 + d4_column0] = acc_3_0 + x_item_tokens_split_linear_b_at;
   }
 }

@@ -5,8 +5,8 @@
 // reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
 // cost   14.1 kFLOP per row of N; 17.4 kB and 1.28 kB per row of N
-// grid   t 4, d 64 by 32, n N by 16; inside k 16
-// plan   one subgroup of 8 lanes, 16 rows × 32 columns
+// grid   t 4, d 64 by 32, n N by 32; inside k 16
+// plan   one subgroup of 8 lanes, 32 rows × 32 columns
 enable subgroups;
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
@@ -41,9 +41,9 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 15) / 16;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= 8 * n_tiles) { return; }
-  let n0 = group % n_tiles * 16;
+  let n0 = group % n_tiles * 32;
   let d0 = group / n_tiles % 2 * 32;
   let t = group / n_tiles / 2;
   let d4 = d0 / 4 + thread;
@@ -63,94 +63,114 @@ fn main(
   var acc_13: vec4<f32>;
   var acc_14: vec4<f32>;
   var acc_15: vec4<f32>;
+  var acc_16: vec4<f32>;
+  var acc_17: vec4<f32>;
+  var acc_18: vec4<f32>;
+  var acc_19: vec4<f32>;
+  var acc_20: vec4<f32>;
+  var acc_21: vec4<f32>;
+  var acc_22: vec4<f32>;
+  var acc_23: vec4<f32>;
+  var acc_24: vec4<f32>;
+  var acc_25: vec4<f32>;
+  var acc_26: vec4<f32>;
+  var acc_27: vec4<f32>;
+  var acc_28: vec4<f32>;
+  var acc_29: vec4<f32>;
+  var acc_30: vec4<f32>;
+  var acc_31: vec4<f32>;
   let n_lane0 = min(n0 + thread, n_end - 1);
   let n_lane1 = min(n0 + (thread + 8), n_end - 1);
+  let n_lane2 = min(n0 + (thread + 16), n_end - 1);
+  let n_lane3 = min(n0 + (thread + 24), n_end - 1);
   let k4_end = call.one * 4;
   if (n0 + 1 < n_end) {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
       let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.x, 0) * layers_0_block_ffn_w1_at;
-      acc_1 += subgroupBroadcast(layers_0_block_norm1_at.x, 1) * layers_0_block_ffn_w1_at;
-      acc_2 += subgroupBroadcast(layers_0_block_norm1_at.x, 2) * layers_0_block_ffn_w1_at;
-      acc_3 += subgroupBroadcast(layers_0_block_norm1_at.x, 3) * layers_0_block_ffn_w1_at;
-      acc_4 += subgroupBroadcast(layers_0_block_norm1_at.x, 4) * layers_0_block_ffn_w1_at;
-      acc_5 += subgroupBroadcast(layers_0_block_norm1_at.x, 5) * layers_0_block_ffn_w1_at;
-      acc_6 += subgroupBroadcast(layers_0_block_norm1_at.x, 6) * layers_0_block_ffn_w1_at;
-      acc_7 += subgroupBroadcast(layers_0_block_norm1_at.x, 7) * layers_0_block_ffn_w1_at;
-      acc_8 += subgroupBroadcast(layers_0_block_norm1_at1.x, 0) * layers_0_block_ffn_w1_at;
-      acc_9 += subgroupBroadcast(layers_0_block_norm1_at1.x, 1) * layers_0_block_ffn_w1_at;
-      acc_10 += subgroupBroadcast(layers_0_block_norm1_at1.x, 2) * layers_0_block_ffn_w1_at;
-      acc_11 += subgroupBroadcast(layers_0_block_norm1_at1.x, 3) * layers_0_block_ffn_w1_at;
-      acc_12 += subgroupBroadcast(layers_0_block_norm1_at1.x, 4) * layers_0_block_ffn_w1_at;
-      acc_13 += subgroupBroadcast(layers_0_block_norm1_at1.x, 5) * layers_0_block_ffn_w1_at;
-      acc_14 += subgroupBroadcast(layers_0_block_norm1_at1.x, 6) * layers_0_block_ffn_w1_at;
-      acc_15 += subgroupBroadcast(layers_0_block_norm1_at1.x, 7) * layers_0_block_ffn_w1_at;
       let layers_0_block_ffn_w1_at1 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 16];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.y, 0) * layers_0_block_ffn_w1_at1;
-      acc_1 += subgroupBroadcast(layers_0_block_norm1_at.y, 1) * layers_0_block_ffn_w1_at1;
-      acc_2 += subgroupBroadcast(layers_0_block_norm1_at.y, 2) * layers_0_block_ffn_w1_at1;
-      acc_3 += subgroupBroadcast(layers_0_block_norm1_at.y, 3) * layers_0_block_ffn_w1_at1;
-      acc_4 += subgroupBroadcast(layers_0_block_norm1_at.y, 4) * layers_0_block_ffn_w1_at1;
-      acc_5 += subgroupBroadcast(layers_0_block_norm1_at.y, 5) * layers_0_block_ffn_w1_at1;
-      acc_6 += subgroupBroadcast(layers_0_block_norm1_at.y, 6) * layers_0_block_ffn_w1_at1;
-      acc_7 += subgroupBroadcast(layers_0_block_norm1_at.y, 7) * layers_0_block_ffn_w1_at1;
-      acc_8 += subgroupBroadcast(layers_0_block_norm1_at1.y, 0) * layers_0_block_ffn_w1_at1;
-      acc_9 += subgroupBroadcast(layers_0_block_norm1_at1.y, 1) * layers_0_block_ffn_w1_at1;
-      acc_10 += subgroupBroadcast(layers_0_block_norm1_at1.y, 2) * layers_0_block_ffn_w1_at1;
-      acc_11 += subgroupBroadcast(layers_0_block_norm1_at1.y, 3) * layers_0_block_ffn_w1_at1;
-      acc_12 += subgroupBroadcast(layers_0_block_norm1_at1.y, 4) * layers_0_block_ffn_w1_at1;
-      acc_13 += subgroupBroadcast(layers_0_block_norm1_at1.y, 5) * layers_0_block_ffn_w1_at1;
-      acc_14 += subgroupBroadcast(layers_0_block_norm1_at1.y, 6) * layers_0_block_ffn_w1_at1;
-      acc_15 += subgroupBroadcast(layers_0_block_norm1_at1.y, 7) * layers_0_block_ffn_w1_at1;
       let layers_0_block_ffn_w1_at2 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 32];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.z, 0) * layers_0_block_ffn_w1_at2;
-      acc_1 += subgroupBroadcast(layers_0_block_norm1_at.z, 1) * layers_0_block_ffn_w1_at2;
-      acc_2 += subgroupBroadcast(layers_0_block_norm1_at.z, 2) * layers_0_block_ffn_w1_at2;
-      acc_3 += subgroupBroadcast(layers_0_block_norm1_at.z, 3) * layers_0_block_ffn_w1_at2;
-      acc_4 += subgroupBroadcast(layers_0_block_norm1_at.z, 4) * layers_0_block_ffn_w1_at2;
-      acc_5 += subgroupBroadcast(layers_0_block_norm1_at.z, 5) * layers_0_block_ffn_w1_at2;
-      acc_6 += subgroupBroadcast(layers_0_block_norm1_at.z, 6) * layers_0_block_ffn_w1_at2;
-      acc_7 += subgroupBroadcast(layers_0_block_norm1_at.z, 7) * layers_0_block_ffn_w1_at2;
-      acc_8 += subgroupBroadcast(layers_0_block_norm1_at1.z, 0) * layers_0_block_ffn_w1_at2;
-      acc_9 += subgroupBroadcast(layers_0_block_norm1_at1.z, 1) * layers_0_block_ffn_w1_at2;
-      acc_10 += subgroupBroadcast(layers_0_block_norm1_at1.z, 2) * layers_0_block_ffn_w1_at2;
-      acc_11 += subgroupBroadcast(layers_0_block_norm1_at1.z, 3) * layers_0_block_ffn_w1_at2;
-      acc_12 += subgroupBroadcast(layers_0_block_norm1_at1.z, 4) * layers_0_block_ffn_w1_at2;
-      acc_13 += subgroupBroadcast(layers_0_block_norm1_at1.z, 5) * layers_0_block_ffn_w1_at2;
-      acc_14 += subgroupBroadcast(layers_0_block_norm1_at1.z, 6) * layers_0_block_ffn_w1_at2;
-      acc_15 += subgroupBroadcast(layers_0_block_norm1_at1.z, 7) * layers_0_block_ffn_w1_at2;
       let layers_0_block_ffn_w1_at3 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 48];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.w, 0) * layers_0_block_ffn_w1_at3;
-      acc_1 += subgroupBroadcast(layers_0_block_norm1_at.w, 1) * layers_0_block_ffn_w1_at3;
-      acc_2 += subgroupBroadcast(layers_0_block_norm1_at.w, 2) * layers_0_block_ffn_w1_at3;
-      acc_3 += subgroupBroadcast(layers_0_block_norm1_at.w, 3) * layers_0_block_ffn_w1_at3;
-      acc_4 += subgroupBroadcast(layers_0_block_norm1_at.w, 4) * layers_0_block_ffn_w1_at3;
-      acc_5 += subgroupBroadcast(layers_0_block_norm1_at.w, 5) * layers_0_block_ffn_w1_at3;
-      acc_6 += subgroupBroadcast(layers_0_block_norm1_at.w, 6) * layers_0_block_ffn_w1_at3;
-      acc_7 += subgroupBroadcast(layers_0_block_norm1_at.w, 7) * layers_0_block_ffn_w1_at3;
-      acc_8 += subgroupBroadcast(layers_0_block_norm1_at1.w, 0) * layers_0_block_ffn_w1_at3;
-      acc_9 += subgroupBroadcast(layers_0_block_norm1_at1.w, 1) * layers_0_block_ffn_w1_at3;
-      acc_10 += subgroupBroadcast(layers_0_block_norm1_at1.w, 2) * layers_0_block_ffn_w1_at3;
-      acc_11 += subgroupBroadcast(layers_0_block_norm1_at1.w, 3) * layers_0_block_ffn_w1_at3;
-      acc_12 += subgroupBroadcast(layers_0_block_norm1_at1.w, 4) * layers_0_block_ffn_w1_at3;
-      acc_13 += subgroupBroadcast(layers_0_block_norm1_at1.w, 5) * layers_0_block_ffn_w1_at3;
-      acc_14 += subgroupBroadcast(layers_0_block_norm1_at1.w, 6) * layers_0_block_ffn_w1_at3;
-      acc_15 += subgroupBroadcast(layers_0_block_norm1_at1.w, 7) * layers_0_block_ffn_w1_at3;
+      let x = subgroupBroadcast(layers_0_block_norm1_at, 0);
+      acc_0 = acc_0 + x.x * layers_0_block_ffn_w1_at + x.y * layers_0_block_ffn_w1_at1 + x.z * layers_0_block_ffn_w1_at2 + x.w * layers_0_block_ffn_w1_at3;
+      let x1 = subgroupBroadcast(layers_0_block_norm1_at, 1);
+      acc_1 = acc_1 + x1.x * layers_0_block_ffn_w1_at + x1.y * layers_0_block_ffn_w1_at1 + x1.z * layers_0_block_ffn_w1_at2 + x1.w * layers_0_block_ffn_w1_at3;
+      let x2 = subgroupBroadcast(layers_0_block_norm1_at, 2);
+      acc_2 = acc_2 + x2.x * layers_0_block_ffn_w1_at + x2.y * layers_0_block_ffn_w1_at1 + x2.z * layers_0_block_ffn_w1_at2 + x2.w * layers_0_block_ffn_w1_at3;
+      let x3 = subgroupBroadcast(layers_0_block_norm1_at, 3);
+      acc_3 = acc_3 + x3.x * layers_0_block_ffn_w1_at + x3.y * layers_0_block_ffn_w1_at1 + x3.z * layers_0_block_ffn_w1_at2 + x3.w * layers_0_block_ffn_w1_at3;
+      let x4 = subgroupBroadcast(layers_0_block_norm1_at, 4);
+      acc_4 = acc_4 + x4.x * layers_0_block_ffn_w1_at + x4.y * layers_0_block_ffn_w1_at1 + x4.z * layers_0_block_ffn_w1_at2 + x4.w * layers_0_block_ffn_w1_at3;
+      let x5 = subgroupBroadcast(layers_0_block_norm1_at, 5);
+      acc_5 = acc_5 + x5.x * layers_0_block_ffn_w1_at + x5.y * layers_0_block_ffn_w1_at1 + x5.z * layers_0_block_ffn_w1_at2 + x5.w * layers_0_block_ffn_w1_at3;
+      let x6 = subgroupBroadcast(layers_0_block_norm1_at, 6);
+      acc_6 = acc_6 + x6.x * layers_0_block_ffn_w1_at + x6.y * layers_0_block_ffn_w1_at1 + x6.z * layers_0_block_ffn_w1_at2 + x6.w * layers_0_block_ffn_w1_at3;
+      let x7 = subgroupBroadcast(layers_0_block_norm1_at, 7);
+      acc_7 = acc_7 + x7.x * layers_0_block_ffn_w1_at + x7.y * layers_0_block_ffn_w1_at1 + x7.z * layers_0_block_ffn_w1_at2 + x7.w * layers_0_block_ffn_w1_at3;
+      let x8 = subgroupBroadcast(layers_0_block_norm1_at1, 0);
+      acc_8 = acc_8 + x8.x * layers_0_block_ffn_w1_at + x8.y * layers_0_block_ffn_w1_at1 + x8.z * layers_0_block_ffn_w1_at2 + x8.w * layers_0_block_ffn_w1_at3;
+      let x9 = subgroupBroadcast(layers_0_block_norm1_at1, 1);
+      acc_9 = acc_9 + x9.x * layers_0_block_ffn_w1_at + x9.y * layers_0_block_ffn_w1_at1 + x9.z * layers_0_block_ffn_w1_at2 + x9.w * layers_0_block_ffn_w1_at3;
+      let x10 = subgroupBroadcast(layers_0_block_norm1_at1, 2);
+      acc_10 = acc_10 + x10.x * layers_0_block_ffn_w1_at + x10.y * layers_0_block_ffn_w1_at1 + x10.z * layers_0_block_ffn_w1_at2 + x10.w * layers_0_block_ffn_w1_at3;
+      let x11 = subgroupBroadcast(layers_0_block_norm1_at1, 3);
+      acc_11 = acc_11 + x11.x * layers_0_block_ffn_w1_at + x11.y * layers_0_block_ffn_w1_at1 + x11.z * layers_0_block_ffn_w1_at2 + x11.w * layers_0_block_ffn_w1_at3;
+      let x12 = subgroupBroadcast(layers_0_block_norm1_at1, 4);
+      acc_12 = acc_12 + x12.x * layers_0_block_ffn_w1_at + x12.y * layers_0_block_ffn_w1_at1 + x12.z * layers_0_block_ffn_w1_at2 + x12.w * layers_0_block_ffn_w1_at3;
+      let x13 = subgroupBroadcast(layers_0_block_norm1_at1, 5);
+      acc_13 = acc_13 + x13.x * layers_0_block_ffn_w1_at + x13.y * layers_0_block_ffn_w1_at1 + x13.z * layers_0_block_ffn_w1_at2 + x13.w * layers_0_block_ffn_w1_at3;
+      let x14 = subgroupBroadcast(layers_0_block_norm1_at1, 6);
+      acc_14 = acc_14 + x14.x * layers_0_block_ffn_w1_at + x14.y * layers_0_block_ffn_w1_at1 + x14.z * layers_0_block_ffn_w1_at2 + x14.w * layers_0_block_ffn_w1_at3;
+      let x15 = subgroupBroadcast(layers_0_block_norm1_at1, 7);
+      acc_15 = acc_15 + x15.x * layers_0_block_ffn_w1_at + x15.y * layers_0_block_ffn_w1_at1 + x15.z * layers_0_block_ffn_w1_at2 + x15.w * layers_0_block_ffn_w1_at3;
+      let x16 = subgroupBroadcast(layers_0_block_norm1_at2, 0);
+      acc_16 = acc_16 + x16.x * layers_0_block_ffn_w1_at + x16.y * layers_0_block_ffn_w1_at1 + x16.z * layers_0_block_ffn_w1_at2 + x16.w * layers_0_block_ffn_w1_at3;
+      let x17 = subgroupBroadcast(layers_0_block_norm1_at2, 1);
+      acc_17 = acc_17 + x17.x * layers_0_block_ffn_w1_at + x17.y * layers_0_block_ffn_w1_at1 + x17.z * layers_0_block_ffn_w1_at2 + x17.w * layers_0_block_ffn_w1_at3;
+      let x18 = subgroupBroadcast(layers_0_block_norm1_at2, 2);
+      acc_18 = acc_18 + x18.x * layers_0_block_ffn_w1_at + x18.y * layers_0_block_ffn_w1_at1 + x18.z * layers_0_block_ffn_w1_at2 + x18.w * layers_0_block_ffn_w1_at3;
+      let x19 = subgroupBroadcast(layers_0_block_norm1_at2, 3);
+      acc_19 = acc_19 + x19.x * layers_0_block_ffn_w1_at + x19.y * layers_0_block_ffn_w1_at1 + x19.z * layers_0_block_ffn_w1_at2 + x19.w * layers_0_block_ffn_w1_at3;
+      let x20 = subgroupBroadcast(layers_0_block_norm1_at2, 4);
+      acc_20 = acc_20 + x20.x * layers_0_block_ffn_w1_at + x20.y * layers_0_block_ffn_w1_at1 + x20.z * layers_0_block_ffn_w1_at2 + x20.w * layers_0_block_ffn_w1_at3;
+      let x21 = subgroupBroadcast(layers_0_block_norm1_at2, 5);
+      acc_21 = acc_21 + x21.x * layers_0_block_ffn_w1_at + x21.y * layers_0_block_ffn_w1_at1 + x21.z * layers_0_block_ffn_w1_at2 + x21.w * layers_0_block_ffn_w1_at3;
+      let x22 = subgroupBroadcast(layers_0_block_norm1_at2, 6);
+      acc_22 = acc_22 + x22.x * layers_0_block_ffn_w1_at + x22.y * layers_0_block_ffn_w1_at1 + x22.z * layers_0_block_ffn_w1_at2 + x22.w * layers_0_block_ffn_w1_at3;
+      let x23 = subgroupBroadcast(layers_0_block_norm1_at2, 7);
+      acc_23 = acc_23 + x23.x * layers_0_block_ffn_w1_at + x23.y * layers_0_block_ffn_w1_at1 + x23.z * layers_0_block_ffn_w1_at2 + x23.w * layers_0_block_ffn_w1_at3;
+      let x24 = subgroupBroadcast(layers_0_block_norm1_at3, 0);
+      acc_24 = acc_24 + x24.x * layers_0_block_ffn_w1_at + x24.y * layers_0_block_ffn_w1_at1 + x24.z * layers_0_block_ffn_w1_at2 + x24.w * layers_0_block_ffn_w1_at3;
+      let x25 = subgroupBroadcast(layers_0_block_norm1_at3, 1);
+      acc_25 = acc_25 + x25.x * layers_0_block_ffn_w1_at + x25.y * layers_0_block_ffn_w1_at1 + x25.z * layers_0_block_ffn_w1_at2 + x25.w * layers_0_block_ffn_w1_at3;
+      let x26 = subgroupBroadcast(layers_0_block_norm1_at3, 2);
+      acc_26 = acc_26 + x26.x * layers_0_block_ffn_w1_at + x26.y * layers_0_block_ffn_w1_at1 + x26.z * layers_0_block_ffn_w1_at2 + x26.w * layers_0_block_ffn_w1_at3;
+      let x27 = subgroupBroadcast(layers_0_block_norm1_at3, 3);
+      acc_27 = acc_27 + x27.x * layers_0_block_ffn_w1_at + x27.y * layers_0_block_ffn_w1_at1 + x27.z * layers_0_block_ffn_w1_at2 + x27.w * layers_0_block_ffn_w1_at3;
+      let x28 = subgroupBroadcast(layers_0_block_norm1_at3, 4);
+      acc_28 = acc_28 + x28.x * layers_0_block_ffn_w1_at + x28.y * layers_0_block_ffn_w1_at1 + x28.z * layers_0_block_ffn_w1_at2 + x28.w * layers_0_block_ffn_w1_at3;
+      let x29 = subgroupBroadcast(layers_0_block_norm1_at3, 5);
+      acc_29 = acc_29 + x29.x * layers_0_block_ffn_w1_at + x29.y * layers_0_block_ffn_w1_at1 + x29.z * layers_0_block_ffn_w1_at2 + x29.w * layers_0_block_ffn_w1_at3;
+      let x30 = subgroupBroadcast(layers_0_block_norm1_at3, 6);
+      acc_30 = acc_30 + x30.x * layers_0_block_ffn_w1_at + x30.y * layers_0_block_ffn_w1_at1 + x30.z * layers_0_block_ffn_w1_at2 + x30.w * layers_0_block_ffn_w1_at3;
+      let x31 = subgroupBroadcast(layers_0_block_norm1_at3, 7);
+      acc_31 = acc_31 + x31.x * layers_0_block_ffn_w1_at + x31.y * layers_0_block_ffn_w1_at1 + x31.z * layers_0_block_ffn_w1_at2 + x31.w * layers_0_block_ffn_w1_at3;
     }
   } else {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
       let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.x, 0) * layers_0_block_ffn_w1_at;
       let layers_0_block_ffn_w1_at1 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 16];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.y, 0) * layers_0_block_ffn_w1_at1;
       let layers_0_block_ffn_w1_at2 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 32];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.z, 0) * layers_0_block_ffn_w1_at2;
       let layers_0_block_ffn_w1_at3 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 48];
-      acc_0 += subgroupBroadcast(layers_0_block_norm1_at.w, 0) * layers_0_block_ffn_w1_at3;
+      let x = subgroupBroadcast(layers_0_block_norm1_at, 0);
+      acc_0 = acc_0 + x.x * layers_0_block_ffn_w1_at + x.y * layers_0_block_ffn_w1_at1 + x.z * layers_0_block_ffn_w1_at2 + x.w * layers_0_block_ffn_w1_at3;
     }
   }
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4];
@@ -216,5 +236,69 @@ fn main(
   if (n0 + 15 < n_end) {
     let n_15 = n0 + 15;
     layers_0_block_ffn_h[n_15 * 64 + t * 16 + d4] = gelu_f32x4(acc_15 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 16 < n_end) {
+    let n_16 = n0 + 16;
+    layers_0_block_ffn_h[n_16 * 64 + t * 16 + d4] = gelu_f32x4(acc_16 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 17 < n_end) {
+    let n_17 = n0 + 17;
+    layers_0_block_ffn_h[n_17 * 64 + t * 16 + d4] = gelu_f32x4(acc_17 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 18 < n_end) {
+    let n_18 = n0 + 18;
+    layers_0_block_ffn_h[n_18 * 64 + t * 16 + d4] = gelu_f32x4(acc_18 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 19 < n_end) {
+    let n_19 = n0 + 19;
+    layers_0_block_ffn_h[n_19 * 64 + t * 16 + d4] = gelu_f32x4(acc_19 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 20 < n_end) {
+    let n_20 = n0 + 20;
+    layers_0_block_ffn_h[n_20 * 64 + t * 16 + d4] = gelu_f32x4(acc_20 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 21 < n_end) {
+    let n_21 = n0 + 21;
+    layers_0_block_ffn_h[n_21 * 64 + t * 16 + d4] = gelu_f32x4(acc_21 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 22 < n_end) {
+    let n_22 = n0 + 22;
+    layers_0_block_ffn_h[n_22 * 64 + t * 16 + d4] = gelu_f32x4(acc_22 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 23 < n_end) {
+    let n_23 = n0 + 23;
+    layers_0_block_ffn_h[n_23 * 64 + t * 16 + d4] = gelu_f32x4(acc_23 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 24 < n_end) {
+    let n_24 = n0 + 24;
+    layers_0_block_ffn_h[n_24 * 64 + t * 16 + d4] = gelu_f32x4(acc_24 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 25 < n_end) {
+    let n_25 = n0 + 25;
+    layers_0_block_ffn_h[n_25 * 64 + t * 16 + d4] = gelu_f32x4(acc_25 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 26 < n_end) {
+    let n_26 = n0 + 26;
+    layers_0_block_ffn_h[n_26 * 64 + t * 16 + d4] = gelu_f32x4(acc_26 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 27 < n_end) {
+    let n_27 = n0 + 27;
+    layers_0_block_ffn_h[n_27 * 64 + t * 16 + d4] = gelu_f32x4(acc_27 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 28 < n_end) {
+    let n_28 = n0 + 28;
+    layers_0_block_ffn_h[n_28 * 64 + t * 16 + d4] = gelu_f32x4(acc_28 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 29 < n_end) {
+    let n_29 = n0 + 29;
+    layers_0_block_ffn_h[n_29 * 64 + t * 16 + d4] = gelu_f32x4(acc_29 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 30 < n_end) {
+    let n_30 = n0 + 30;
+    layers_0_block_ffn_h[n_30 * 64 + t * 16 + d4] = gelu_f32x4(acc_30 + layers_0_block_ffn_b1_at);
+  }
+  if (n0 + 31 < n_end) {
+    let n_31 = n0 + 31;
+    layers_0_block_ffn_h[n_31 * 64 + t * 16 + d4] = gelu_f32x4(acc_31 + layers_0_block_ffn_b1_at);
   }
 }

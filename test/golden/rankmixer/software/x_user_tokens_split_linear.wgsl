@@ -68,41 +68,25 @@ fn main(
         v = v2;
       }
       let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near];
-      acc_0 += subgroupBroadcast(v.x, 0) * x_user_tokens_split_linear_w_at;
-      acc_1 += subgroupBroadcast(v.x, 1) * x_user_tokens_split_linear_w_at;
-      acc_2 += subgroupBroadcast(v.x, 2) * x_user_tokens_split_linear_w_at;
-      acc_3 += subgroupBroadcast(v.x, 3) * x_user_tokens_split_linear_w_at;
-      acc_4 += subgroupBroadcast(v.x, 4) * x_user_tokens_split_linear_w_at;
-      acc_5 += subgroupBroadcast(v.x, 5) * x_user_tokens_split_linear_w_at;
-      acc_6 += subgroupBroadcast(v.x, 6) * x_user_tokens_split_linear_w_at;
-      acc_7 += subgroupBroadcast(v.x, 7) * x_user_tokens_split_linear_w_at;
       let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 4];
-      acc_0 += subgroupBroadcast(v.y, 0) * x_user_tokens_split_linear_w_at1;
-      acc_1 += subgroupBroadcast(v.y, 1) * x_user_tokens_split_linear_w_at1;
-      acc_2 += subgroupBroadcast(v.y, 2) * x_user_tokens_split_linear_w_at1;
-      acc_3 += subgroupBroadcast(v.y, 3) * x_user_tokens_split_linear_w_at1;
-      acc_4 += subgroupBroadcast(v.y, 4) * x_user_tokens_split_linear_w_at1;
-      acc_5 += subgroupBroadcast(v.y, 5) * x_user_tokens_split_linear_w_at1;
-      acc_6 += subgroupBroadcast(v.y, 6) * x_user_tokens_split_linear_w_at1;
-      acc_7 += subgroupBroadcast(v.y, 7) * x_user_tokens_split_linear_w_at1;
       let x_user_tokens_split_linear_w_at2 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 8];
-      acc_0 += subgroupBroadcast(v.z, 0) * x_user_tokens_split_linear_w_at2;
-      acc_1 += subgroupBroadcast(v.z, 1) * x_user_tokens_split_linear_w_at2;
-      acc_2 += subgroupBroadcast(v.z, 2) * x_user_tokens_split_linear_w_at2;
-      acc_3 += subgroupBroadcast(v.z, 3) * x_user_tokens_split_linear_w_at2;
-      acc_4 += subgroupBroadcast(v.z, 4) * x_user_tokens_split_linear_w_at2;
-      acc_5 += subgroupBroadcast(v.z, 5) * x_user_tokens_split_linear_w_at2;
-      acc_6 += subgroupBroadcast(v.z, 6) * x_user_tokens_split_linear_w_at2;
-      acc_7 += subgroupBroadcast(v.z, 7) * x_user_tokens_split_linear_w_at2;
       let x_user_tokens_split_linear_w_at3 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 12];
-      acc_0 += subgroupBroadcast(v.w, 0) * x_user_tokens_split_linear_w_at3;
-      acc_1 += subgroupBroadcast(v.w, 1) * x_user_tokens_split_linear_w_at3;
-      acc_2 += subgroupBroadcast(v.w, 2) * x_user_tokens_split_linear_w_at3;
-      acc_3 += subgroupBroadcast(v.w, 3) * x_user_tokens_split_linear_w_at3;
-      acc_4 += subgroupBroadcast(v.w, 4) * x_user_tokens_split_linear_w_at3;
-      acc_5 += subgroupBroadcast(v.w, 5) * x_user_tokens_split_linear_w_at3;
-      acc_6 += subgroupBroadcast(v.w, 6) * x_user_tokens_split_linear_w_at3;
-      acc_7 += subgroupBroadcast(v.w, 7) * x_user_tokens_split_linear_w_at3;
+      let x = subgroupBroadcast(v, 0);
+      acc_0 = acc_0 + x.x * x_user_tokens_split_linear_w_at + x.y * x_user_tokens_split_linear_w_at1 + x.z * x_user_tokens_split_linear_w_at2 + x.w * x_user_tokens_split_linear_w_at3;
+      let x1 = subgroupBroadcast(v, 1);
+      acc_1 = acc_1 + x1.x * x_user_tokens_split_linear_w_at + x1.y * x_user_tokens_split_linear_w_at1 + x1.z * x_user_tokens_split_linear_w_at2 + x1.w * x_user_tokens_split_linear_w_at3;
+      let x2 = subgroupBroadcast(v, 2);
+      acc_2 = acc_2 + x2.x * x_user_tokens_split_linear_w_at + x2.y * x_user_tokens_split_linear_w_at1 + x2.z * x_user_tokens_split_linear_w_at2 + x2.w * x_user_tokens_split_linear_w_at3;
+      let x3 = subgroupBroadcast(v, 3);
+      acc_3 = acc_3 + x3.x * x_user_tokens_split_linear_w_at + x3.y * x_user_tokens_split_linear_w_at1 + x3.z * x_user_tokens_split_linear_w_at2 + x3.w * x_user_tokens_split_linear_w_at3;
+      let x4 = subgroupBroadcast(v, 4);
+      acc_4 = acc_4 + x4.x * x_user_tokens_split_linear_w_at + x4.y * x_user_tokens_split_linear_w_at1 + x4.z * x_user_tokens_split_linear_w_at2 + x4.w * x_user_tokens_split_linear_w_at3;
+      let x5 = subgroupBroadcast(v, 5);
+      acc_5 = acc_5 + x5.x * x_user_tokens_split_linear_w_at + x5.y * x_user_tokens_split_linear_w_at1 + x5.z * x_user_tokens_split_linear_w_at2 + x5.w * x_user_tokens_split_linear_w_at3;
+      let x6 = subgroupBroadcast(v, 6);
+      acc_6 = acc_6 + x6.x * x_user_tokens_split_linear_w_at + x6.y * x_user_tokens_split_linear_w_at1 + x6.z * x_user_tokens_split_linear_w_at2 + x6.w * x_user_tokens_split_linear_w_at3;
+      let x7 = subgroupBroadcast(v, 7);
+      acc_7 = acc_7 + x7.x * x_user_tokens_split_linear_w_at + x7.y * x_user_tokens_split_linear_w_at1 + x7.z * x_user_tokens_split_linear_w_at2 + x7.w * x_user_tokens_split_linear_w_at3;
     }
   } else {
     for (var k4 = 0; k4 < k4_end; k4++) {
@@ -125,13 +109,11 @@ fn main(
         v = v2;
       }
       let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near];
-      acc_0 += subgroupBroadcast(v.x, 0) * x_user_tokens_split_linear_w_at;
       let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 4];
-      acc_0 += subgroupBroadcast(v.y, 0) * x_user_tokens_split_linear_w_at1;
       let x_user_tokens_split_linear_w_at2 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 8];
-      acc_0 += subgroupBroadcast(v.z, 0) * x_user_tokens_split_linear_w_at2;
       let x_user_tokens_split_linear_w_at3 = x_user_tokens_split_linear_w[t * 352 + k4 * 16 + d4_near + 12];
-      acc_0 += subgroupBroadcast(v.w, 0) * x_user_tokens_split_linear_w_at3;
+      let x = subgroupBroadcast(v, 0);
+      acc_0 = acc_0 + x.x * x_user_tokens_split_linear_w_at + x.y * x_user_tokens_split_linear_w_at1 + x.z * x_user_tokens_split_linear_w_at2 + x.w * x_user_tokens_split_linear_w_at3;
     }
   }
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_near];

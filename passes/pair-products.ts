@@ -1,0 +1,122 @@
+/**
+ * @file pair-products: two products of the same rows become one kernel with two sums, where the second takes the first one's result
+ * at its own point: gate and up of a SwiGLU. The rows are loaded, and handed round, once for both.
+ *
+ *     g[n, t, d] = Σ_k x[n, t, k] · w_g[t, k, d]                 acc_g, acc over k at once
+ *     h[n, t, d] = silu(g[n, t, d]) · Σ_k x[n, t, k] · w_u[…]    h = silu(acc_g) · acc
+ *
+ * It comes before `schedule`, which sizes tiles for both sums. The first result is stored as before: verification reads it.
+ */
+import { type Expr, mapExpr, sameExpr, tile } from "../src/ir/expr.ts";
+import type { Plan } from "../src/ir/plan.ts";
+import { expressionsOf, type GridAxis, type TileKernel, type TileStmt } from "../src/ir/tile.ts";
+import type { Fused } from "./fuse.ts";
+import { bytesOf, unite } from "./fusion/buffers.ts";
+import { definePass } from "./pass.ts";
+
+type Dot = Extract<TileStmt, { kind: "dot" }>;
+type Store = Extract<TileStmt, { kind: "store" }>;
+
+export const pairProducts = definePass<Fused, Fused>({
+  name: "pair-products",
+  summary:
+    "computes two products of the same rows in one kernel where the second follows the first point by point",
+  run({ graph, plan, ...rest }, { profile, fusion = "all" }) {
+    if (fusion !== "all") return { graph, plan, ...rest };
+    const most = profile.limits.storageBuffers;
+    const of = (kernels: readonly TileKernel[]): readonly TileKernel[] => pairAll(kernels, plan, most);
+    const { load, user, item } = plan.kernels;
+    return { graph, plan: { ...plan, kernels: { load, user: of(user), item: of(item) } }, ...rest };
+  },
+});
+
+function pairAll(kernels: readonly TileKernel[], plan: Plan, mostBindings: number): readonly TileKernel[] {
+  const done: TileKernel[] = [];
+  for (const kernel of kernels) {
+    // What the second needs was there before the first, but for the first's own result.
+    const last = done.at(-1);
+    const pair = last && paired(last, kernel, plan);
+    if (pair === undefined || pair.buffers.length > mostBindings) done.push(kernel);
+    else done[done.length - 1] = pair;
+  }
+  return done;
+}
+
+/** The kernel of both; undefined where they are no such pair. */
+function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel | undefined {
+  if ([first, second].some((k) => k.indirect || k.slicing || k.lists)) return undefined;
+  const [p, q] = [first.body[0], second.body[0]];
+  if (p?.kind !== "dot" || q?.kind !== "dot" || !sameSum(p, q)) return undefined;
+  if (!sameGrid(first.grid, second.grid) || JSON.stringify(first.inner) !== JSON.stringify(second.inner))
+    return undefined;
+  const stores = first.body.slice(1).filter((s): s is Store => s.kind === "store" && s.over.length === 0);
+  // The first's other tiles would need names of their own: a product, what follows it, and its store have none.
+  if (
+    stores.length !== 1 ||
+    first.body.length !== 2 ||
+    second.body.filter((s) => s.kind === "dot").length !== 1
+  )
+    return undefined;
+  const [store] = stores;
+  const reads = second.body.flatMap(expressionsOf).some((e) => mentions(e, store.target));
+  if (!reads) return undefined;
+  const mine = tile("paired", "num");
+  const own: TileStmt[] = [
+    { ...p, out: "acc_paired" },
+    { ...q },
+    { kind: "let", out: "paired", value: renamed(store.value, p.out, "acc_paired") },
+    { ...store, value: mine },
+  ];
+  const rest = second.body.slice(1).map((s) => taking(s, store, mine));
+  const left = [q.a, q.b, ...rest.flatMap(expressionsOf)].some((e) => mentions(e, store.target));
+  if (left) return undefined;
+  const { about } = second;
+  const buffers = unite([first.buffers, second.buffers]);
+  return {
+    ...second,
+    body: [...own, ...rest],
+    buffers,
+    about: {
+      ...about,
+      fused: [...first.about.fused, ...about.fused],
+      flops: first.about.flops + about.flops,
+      bytes: bytesOf(buffers, plan),
+    },
+    roots: [...first.roots, ...second.roots],
+  };
+}
+
+/** The statement with `value` for what it loads of a store's target at the very point that is stored. */
+function taking(s: TileStmt, { target, index }: Store, value: Expr): TileStmt {
+  const take = (e: Expr): Expr =>
+    mapExpr(e, (node) => {
+      const same =
+        node.kind === "load" &&
+        node.source === target &&
+        node.index.every((i, axis) => sameExpr(i, index[axis]));
+      return same ? value : node;
+    });
+  if (s.kind === "let") return { ...s, value: take(s.value) };
+  return s.kind === "store" ? { ...s, value: take(s.value) } : s;
+}
+
+function sameSum(p: Dot, q: Dot): boolean {
+  return p.m === q.m && p.n === q.n && p.k === q.k && sameExpr(p.a, q.a);
+}
+
+function sameGrid(a: readonly GridAxis[], b: readonly GridAxis[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function mentions(e: Expr, value: number): boolean {
+  let found = false;
+  mapExpr(e, (node) => {
+    if (node.kind === "load" && node.source === value) found = true;
+    return node;
+  });
+  return found;
+}
+
+function renamed(e: Expr, from: string, to: string): Expr {
+  return mapExpr(e, (node) => (node.kind === "tile" && node.tile === from ? tile(to, node.type) : node));
+}

@@ -1,5 +1,6 @@
 /** @file Inputs read from and scores written to safetensors files. */
 import type { FeatureInfo } from "../ir/graph.ts";
+import { isFloatType } from "./dtypes.ts";
 import {
   checkInputs,
   checkRequest,
@@ -14,7 +15,6 @@ import { SafetensorsFile, type TensorData, type TensorInfo, writeSafetensors } f
 
 const role = { code: "RMX0701", noun: "inputs file" } as const;
 const REQUEST = "request";
-const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
 /**
  * The inputs in a file: user features `[R, …]`, item features `[N, …]`, `NAME.length` where lists are padded (absent: all
@@ -54,7 +54,7 @@ function checkShapes(file: SafetensorsFile, features: readonly FeatureInfo[]): v
   const known = new Set(features.map((feature) => feature.name));
   for (const [name, tensor] of file.tensors) {
     if (name === REQUEST && !known.has(name)) {
-      if (tensor.shape.length !== 1 || floatTypes.has(tensor.dtype)) {
+      if (tensor.shape.length !== 1 || isFloatType(tensor.dtype)) {
         wrong.push(`wrong: \`request\` is ${tensorType(tensor)}, it must be integers [N]`);
       }
     } else if (!known.has(name)) wrong.push(`unknown: \`${name}\` is no feature of the model`);
@@ -73,7 +73,7 @@ function shapeProblem(tensor: TensorInfo, feature: FeatureInfo): string | undefi
 }
 
 function typeProblem(tensor: TensorInfo, feature: FeatureInfo): string | undefined {
-  const integers = !floatTypes.has(tensor.dtype);
+  const integers = !isFloatType(tensor.dtype);
   return feature.dtype === "f32" || integers
     ? undefined
     : `wrong type: \`${feature.name}\` is ${tensorType(tensor)}, the model declares ${featureType(feature)}`;

@@ -1,13 +1,15 @@
 /**
- * @file Devices: WebGPU through the optional npm package `webgpu` (Dawn) or a browser's `navigator.gpu`, and `reference`,
- * which needs nothing and is slow.
+ * @file Devices: CUDA through NVIDIA's driver and the optional npm package `koffi`, WebGPU through the optional npm package `webgpu`
+ * (Dawn) or a browser's `navigator.gpu`, and `reference`, which needs nothing and is slow.
  */
 import { InputError } from "../ir/error.ts";
 import type { Profile } from "../ir/profile.ts";
 import { software } from "../ir/profiles.ts";
+import type { ComputeDevice, PipelineMaker } from "./engine/compute.ts";
 import { withoutNativeStderr } from "./quiet.ts";
+import type { TunedSchedules } from "./schedules.ts";
 
-export type DeviceKind = "webgpu" | "reference";
+export type DeviceKind = "cuda" | "webgpu" | "reference";
 export type DeviceChoice = "auto" | DeviceKind;
 
 interface DeviceBase {
@@ -18,6 +20,10 @@ interface DeviceBase {
   readonly profile: Profile;
   /** One line for stderr where `auto` had to settle for less: why, and how to get better. */
   readonly notice?: string;
+  /** What `rmxc tune` has measured on this device, from the user's cache: give it to `compile`. */
+  readonly schedules?: TunedSchedules;
+  /** Why the cache's schedules cannot be used; everything works without them. */
+  readonly schedulesProblem?: InputError;
   /** Resolves with the reason when the device is gone; `undefined` after `destroy`. */
   readonly lost: Promise<string | undefined>;
   /** Frees the device; without it a Node process does not end. */
@@ -27,13 +33,24 @@ interface DeviceBase {
 export interface WebGpuDevice extends DeviceBase {
   readonly kind: "webgpu";
   readonly gpu: GPUDevice;
+  /** One more device of the same adapter with the same features and limits, the caller's to destroy; undefined if there is none. */
+  another(): Promise<GPUDevice | undefined>;
 }
+
+/** An NVIDIA GPU through the CUDA driver. */
+export interface CudaDevice extends DeviceBase {
+  readonly kind: "cuda";
+  readonly gpu: ComputeDevice & { readonly createPipelines: PipelineMaker };
+}
+
+/** A device that runs kernels. */
+export type KernelDevice = CudaDevice | WebGpuDevice;
 
 export interface ReferenceDevice extends DeviceBase {
   readonly kind: "reference";
 }
 
-export type Device = WebGpuDevice | ReferenceDevice;
+export type Device = KernelDevice | ReferenceDevice;
 
 export interface OpenOptions {
   /** Which adapter, where there are several. */
@@ -42,17 +59,57 @@ export interface OpenOptions {
   readonly quiet?: boolean;
 }
 
-/** Opens a device. `auto` never fails: it falls back to `reference` and says so in `notice`. Throws RMX0801, RMX0802. */
+/**
+ * Opens a device. `auto` is CUDA where there is an NVIDIA driver and a compiler, else WebGPU, and never fails: it falls back to
+ * `reference` and says so in `notice`. Throws RMX0801, RMX0802, RMX0824, RMX0825.
+ */
 export async function openDevice(choice: DeviceChoice = "auto", options: OpenOptions = {}): Promise<Device> {
   if (choice === "reference") return referenceDevice();
+  if (choice === "cuda") return openCudaDevice();
+  if (choice === "webgpu") return openWebGpu(options);
+  const cuda = await attempt(openCudaDevice);
+  if (cuda.device !== undefined) return cuda.device;
+  const webgpu = await attempt(() => openWebGpu(options));
+  // A GPU without a compiler is worth a line; that there is no NVIDIA GPU is not.
+  const unused = cuda.error?.code === "RMX0825" ? `CUDA is not used: ${whyNot(cuda.error)}` : undefined;
+  if (webgpu.device !== undefined)
+    return { ...webgpu.device, ...(unused !== undefined && { notice: unused }) };
+  return referenceDevice(`running on the slow \`reference\` device: ${whyNot(webgpu.error)}`);
+}
+
+async function attempt<D>(
+  open: () => Promise<D>,
+): Promise<
+  | { readonly device: D; readonly error?: undefined }
+  | { readonly device?: undefined; readonly error: InputError }
+> {
   try {
-    return await openWebGpu(options);
+    return { device: await open() };
   } catch (error) {
-    if (choice === "webgpu" || !(error instanceof InputError)) throw error;
-    return referenceDevice(
-      `running on the slow \`reference\` device: ${error.message}; ${error.help ?? "see `rmxc doctor`"}`,
-    );
+    if (error instanceof InputError) return { error };
+    throw error;
   }
+}
+
+function whyNot({ message, help }: InputError): string {
+  return `${message}; ${help ?? "see `rmxc doctor`"}`;
+}
+
+/** A browser has no driver to call. */
+async function openCudaDevice(): Promise<CudaDevice> {
+  if (!inNode()) throw new InputError("RMX0824", "there is no CUDA in a browser");
+  const { openCuda } = await import("./cuda/open.ts");
+  const device = await openCuda();
+  const { schedules, problem } = await tunedFor(device);
+  return {
+    ...device,
+    ...(schedules !== undefined && { schedules }),
+    ...(problem !== undefined && { schedulesProblem: problem }),
+  };
+}
+
+function inNode(): boolean {
+  return typeof process !== "undefined" && process.versions?.node !== undefined;
 }
 
 export const driverHelp =
@@ -114,14 +171,9 @@ function findAdapter(owner: InstanceOwner, options: OpenOptions): Promise<GPUAda
 async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<WebGpuDevice> {
   const adapter = await findAdapter(owner, options);
   if (adapter === null) throw new InputError("RMX0801", "WebGPU found no adapter", { help: driverHelp });
-  const requiredLimits: Record<string, number> = {};
-  for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
   let gpu: GPUDevice;
   try {
-    gpu = await adapter.requestDevice({
-      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
-      requiredLimits,
-    });
+    gpu = await requestDevice(adapter);
   } catch (error) {
     const notes = [(error as Error).message];
     throw new InputError("RMX0802", "the WebGPU adapter gave no device", {
@@ -130,12 +182,23 @@ async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<
     });
   }
   const { info } = adapter;
-  return {
-    kind: "webgpu",
-    gpu,
+  const identity = {
     name: info.description || info.device || info.architecture || "unnamed adapter",
     description: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" · "),
     profile: profileOf(gpu, info),
+  };
+  const { schedules, problem } = await tunedFor(identity);
+  return {
+    kind: "webgpu",
+    gpu,
+    // An adapter gives one device.
+    another: async () => {
+      const next = await findAdapter(owner, options);
+      return next === null ? undefined : requestDevice(next);
+    },
+    ...identity,
+    ...(schedules !== undefined && { schedules }),
+    ...(problem !== undefined && { schedulesProblem: problem }),
     lost: gpu.lost.then((lost) =>
       lost.reason === "destroyed" ? undefined : lost.message || "no reason given",
     ),
@@ -144,6 +207,22 @@ async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<
       owner.instance = undefined;
     },
   };
+}
+
+/** From the user's cache; a browser has none. */
+async function tunedFor(device: Pick<Device, "name" | "description" | "profile">) {
+  if (!inNode()) return {};
+  const { cachedSchedules } = await import("./schedules.ts");
+  return cachedSchedules(device);
+}
+
+function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredLimits: Record<string, number> = {};
+  for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
+  return adapter.requestDevice({
+    requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+    requiredLimits,
+  });
 }
 
 async function findGpu(): Promise<GPU> {
@@ -156,7 +235,8 @@ async function findGpu(): Promise<GPU> {
       if (!(name in globalThis))
         Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
     }
-    return create([]);
+    // Steps of 65 µs keep a web page from spying on its neighbours; here they hide what a kernel takes.
+    return create(["disable-dawn-features=timestamp_quantization"]);
   } catch (error) {
     const [reason = ""] = (error as Error).message.split("\n");
     const help = "install the optional package with `npm install webgpu`, and see `rmxc doctor`";

@@ -1,6 +1,9 @@
 /** @file The element types of a safetensors file and their conversion to what kernels compute with. */
 
-export type DTypeName = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "U8" | "I8";
+import { e4m3, e5m2, fromFloat8Bits } from "../ir/codecs/float8.ts";
+import { fromBf16Bits, fromF16Bits } from "../ir/codecs/half.ts";
+
+export type DTypeName = "F64" | "F32" | "F16" | "BF16" | "F8_E4M3" | "F8_E5M2" | "I64" | "I32" | "U8" | "I8";
 
 export interface DTypeInfo {
   readonly bytes: number;
@@ -29,31 +32,16 @@ function integers(bytes: number, get: Get): DTypeInfo {
   };
 }
 
-/** IEEE binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** bfloat16 is the upper half of an f32. */
-const word = new Uint32Array(1);
-const single = new Float32Array(word.buffer);
-export function bfloatToNumber(bits: number): number {
-  word[0] = bits << 16;
-  return single[0] ?? 0;
-}
-
 const I32_MIN = -(2n ** 31n);
 const I32_MAX = 2n ** 31n - 1n;
 
 export const dtypes: Readonly<Record<DTypeName, DTypeInfo>> = {
   F64: floats(8, (view, at) => view.getFloat64(at, true)),
   F32: floats(4, (view, at) => view.getFloat32(at, true)),
-  F16: floats(2, (view, at) => halfToNumber(view.getUint16(at, true))),
-  BF16: floats(2, (view, at) => bfloatToNumber(view.getUint16(at, true))),
+  F16: floats(2, (view, at) => fromF16Bits(view.getUint16(at, true))),
+  BF16: floats(2, (view, at) => fromBf16Bits(view.getUint16(at, true))),
+  F8_E4M3: floats(1, (view, at) => fromFloat8Bits(e4m3, view.getUint8(at))),
+  F8_E5M2: floats(1, (view, at) => fromFloat8Bits(e5m2, view.getUint8(at))),
   I64: {
     ...floats(8, (view, at) => Number(view.getBigInt64(at, true))),
     toInts: (from, out, bad) => {
@@ -68,6 +56,10 @@ export const dtypes: Readonly<Record<DTypeName, DTypeInfo>> = {
   U8: integers(1, (view, at) => view.getUint8(at)),
   I8: integers(1, (view, at) => view.getInt8(at)),
 };
+
+export function isFloatType(dtype: DTypeName): boolean {
+  return dtypes[dtype].toInts === undefined;
+}
 
 export function isDTypeName(name: unknown): name is DTypeName {
   return typeof name === "string" && Object.hasOwn(dtypes, name);

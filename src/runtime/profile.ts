@@ -76,9 +76,13 @@ export function readProfile(data: unknown, wrong: string[]): Profile | undefined
     subgroup = { min: count(given, "min", "subgroup."), max: count(given, "max", "subgroup.") };
     if (subgroup.min > subgroup.max) wrong.push("subgroup.min must not exceed subgroup.max");
   }
+  const { arch } = record(root.cuda);
+  if (root.cuda !== undefined && !(typeof arch === "string" && /^sm_\d+a?$/.test(arch)))
+    wrong.push('cuda.arch must be an architecture such as "sm_90"');
   if (wrong.length > 0) return undefined;
   return {
     name: String(name),
+    ...(typeof arch === "string" && { cuda: { arch } }),
     limits: read as Record<(typeof limitNames)[number], number>,
     features: flags as Record<(typeof featureNames)[number], boolean>,
     ...(subgroup && { subgroup }),
@@ -92,6 +96,10 @@ function record(value: unknown): Record<string, unknown> {
 /** What `plan` was compiled for that `device` lacks, a line each; empty if the plan runs there. */
 export function missingLimits(plan: Profile, device: Profile): string[] {
   const missing: string[] = [];
+  if (plan.cuda !== undefined && device.cuda === undefined) missing.push("CUDA: the device takes WGSL");
+  if (plan.cuda === undefined && device.cuda !== undefined) missing.push("WGSL: the device takes CUDA-C");
+  if (plan.cuda !== undefined && device.cuda !== undefined && !runsOn(plan.cuda.arch, device.cuda.arch))
+    missing.push(`${plan.cuda.arch}: the device has ${device.cuda.arch}`);
   for (const name of limitNames) {
     const [needs, has] = [plan.limits[name], device.limits[name]];
     // An alignment is satisfied by a smaller one; every other limit by a larger one.
@@ -110,4 +118,11 @@ export function missingLimits(plan: Profile, device: Profile): string[] {
   }
   if (plan.features.f16 && !device.features.f16) missing.push("f16: the device has no 16-bit floats");
   return missing;
+}
+
+/** Text for an architecture runs on that and later ones; with a letter ("sm_90a"), on that very one, which serves "sm_90" as well. */
+function runsOn(plan: string, device: string): boolean {
+  if (plan.endsWith("a")) return plan === device;
+  const number = (arch: string): number => Number.parseInt(arch.slice("sm_".length), 10);
+  return number(plan) <= number(device);
 }

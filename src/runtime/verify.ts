@@ -7,7 +7,7 @@
  * The measure is the relative L2 error ‖device − reference‖ / ‖reference‖. A value that is not finite on one side
  * alone, and NaN on either, makes it infinite.
  */
-import { type EvaluationInput, evaluate, type Tensor } from "../../backends/reference/evaluate.ts";
+import { type EvaluationInput, evaluate, type Rounding, type Tensor } from "../../backends/reference/evaluate.ts";
 import { activeElements } from "../ir/activerows.ts";
 import { choiceOf, evaluatedAt, exactNodes, withOperandsOf } from "../ir/choices.ts";
 import type { Graph, Node, Operand, Stage } from "../ir/graph.ts";
@@ -16,6 +16,7 @@ import { checkChoice, choosingNodes } from "./choices.ts";
 import { evaluated } from "./engine/reference.ts";
 import type { Engine, ReadValue } from "./engine/types.ts";
 import { type ModelInputs, stageValues } from "./inputs.ts";
+import { storedEvaluation } from "./storedweights.ts";
 import { countOf, type WeightSource } from "./weights.ts";
 
 /** The bound for models computed in f32. */
@@ -89,7 +90,8 @@ export async function verify(given: {
   const { request, candidates } = inputs;
   await engine.score(user, stageValues(plan.features, inputs, "item"), { request, candidates });
   try {
-    const run: Run = { ...given, call: { ...inputs, params: weights } };
+    const { params, options } = storedEvaluation(given.source, weights);
+    const run: Run = { ...given, call: { ...inputs, params }, rounding: options.rounding };
     const kernels = await compareKernels(run);
     const { choices, followed } = await judgeChoices(run);
     const tasks = await compareTasks(run, followed);
@@ -109,10 +111,12 @@ interface Run {
   readonly source: Graph;
   readonly inputs: ModelInputs;
   readonly call: EvaluationInput;
+  /** What storage does to values that are no parameters. */
+  readonly rounding: Rounding | undefined;
 }
 
 /** What every kernel stored, against the final graph; nodes that choose take the device's values. */
-async function compareKernels({ engine, plan, graph, call }: Run): Promise<Comparison[]> {
+async function compareKernels({ engine, plan, graph, call, rounding }: Run): Promise<Comparison[]> {
   const pairs = kernelPairs(plan);
   const whole = pairs.filter(({ value }) => plan.values[value].rows === undefined);
   const stored = new Map(whole.map(({ operand, value }) => [operand.id, value]));
@@ -123,7 +127,7 @@ async function compareKernels({ engine, plan, graph, call }: Run): Promise<Compa
   }
   const compared = pairs.filter(({ operand }) => !override.has(operand.id));
   const wanted = compared.map(({ operand }) => operand);
-  const references = evaluated(() => evaluate(graph, call, wanted, { override }));
+  const references = evaluated(() => evaluate(graph, call, wanted, { override, ...(rounding && { rounding }) }));
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, stage, value }] of compared.entries()) {
     const { data } = await engine.read(value);
@@ -138,7 +142,7 @@ async function compareKernels({ engine, plan, graph, call }: Run): Promise<Compa
 }
 
 /** The choices that `source` names, and what the reference goes on from at those nodes. */
-async function judgeChoices({ engine, plan, source, inputs, call }: Run) {
+async function judgeChoices({ engine, plan, source, inputs, call, rounding }: Run) {
   const chosen: { readonly node: Node; readonly samples: Samples; readonly values: ArrayLike<number> }[] = [];
   const followed = new Map<number, Tensor>();
   for (const output of source.outputs) {
@@ -153,7 +157,8 @@ async function judgeChoices({ engine, plan, source, inputs, call }: Run) {
   }
   const ids = chosen.map(({ node }) => node.id);
   const { graph, operands } = withOperandsOf(source, ids);
-  const scores = evaluated(() => evaluate(graph, call, operands.flat(), { override: followed }));
+  const options = { override: followed, ...(rounding && { rounding }) };
+  const scores = evaluated(() => evaluate(graph, call, operands.flat(), options));
   const choices = chosen.map(({ node, samples, values }): ChoiceComparison => {
     const seen = scores.splice(0, node.inputs.length).map((tensor): Tensor => {
       const unit = tensor.data.length / samples.count;
@@ -212,7 +217,7 @@ function tensorOf(node: Node, { count, unit, sample }: Samples, values: ArrayLik
 
 /** Each task's logits where a kernel stores them, else its scores, against the model as it was before any pass. */
 async function compareTasks(
-  { engine, plan, source, inputs, call }: Run,
+  { engine, plan, source, inputs, call, rounding }: Run,
   override: ReadonlyMap<number, Tensor>,
 ): Promise<Comparison[]> {
   const tasks = source.outputs.filter((output) => choiceOf(output) === undefined);
@@ -223,7 +228,7 @@ async function compareTasks(
       : { name, what: "scores", value: outputValue(plan, name), operand: value };
   });
   const wanted = pairs.map(({ operand }) => operand);
-  const references = evaluated(() => evaluate(source, call, wanted, { override }));
+  const references = evaluated(() => evaluate(source, call, wanted, { override, ...(rounding && { rounding }) }));
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, value, operand }] of pairs.entries()) {
     const { data } = await engine.read(value);

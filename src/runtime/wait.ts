@@ -9,10 +9,12 @@
 
 const LONGEST_NAP_MS = 10;
 const SHORTEST_NAP_MS = 0.02;
-/** A nap while polling lasts this part of the time waited so far, which bounds the overshoot. */
+/** A nap while polling lasts this part of the time waited so far, which bounds the overshoot of work never seen before. */
 const NAP_OF_ELAPSED = 1 / 40;
-/** The part of the predicted time that is slept through. */
-const ASLEEP_OF_PREDICTED = 0.9;
+/** The part of the predicted time that is slept through. The prediction is the least of late. */
+const ASLEEP_OF_PREDICTED = 0.96;
+/** After that, naps last this part of the predicted time until it is overdue by as much as was not slept through. */
+const NAP_OF_PREDICTED = 1 / 250;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
@@ -32,8 +34,16 @@ function turn(): Promise<void> {
 
 interface Pending {
   readonly begin: number;
-  /** When polling begins. */
-  readonly wake: number;
+  /** Milliseconds; 0 where nothing is known. */
+  readonly predicted: number;
+}
+
+/** The nap that this promise asks for after `elapsed` milliseconds. */
+function napFor({ predicted }: Pending, elapsed: number): number {
+  const asleep = predicted * ASLEEP_OF_PREDICTED;
+  if (elapsed < asleep) return asleep - elapsed;
+  const due = elapsed < 2 * predicted - asleep;
+  return Math.max(SHORTEST_NAP_MS, due ? predicted * NAP_OF_PREDICTED : elapsed * NAP_OF_ELAPSED);
 }
 
 /** Remembers how long each kind of work took and waits for its next promise accordingly. */
@@ -52,7 +62,7 @@ export class Waiter {
   async wait<T>(kind: string, promise: Promise<T>): Promise<T> {
     if (!this.#asleep) return promise;
     const begin = performance.now();
-    const pending = { begin, wake: begin + (this.#predicted.get(kind) ?? 0) * ASLEEP_OF_PREDICTED };
+    const pending = { begin, predicted: this.#predicted.get(kind) ?? 0 };
     const settled = (): void => {
       this.#pending.delete(pending);
     };
@@ -71,10 +81,7 @@ export class Waiter {
     while (this.#pending.size > 0) {
       const now = performance.now();
       let wanted = LONGEST_NAP_MS;
-      for (const { begin, wake } of this.#pending) {
-        const polling = Math.max(SHORTEST_NAP_MS, (now - begin) * NAP_OF_ELAPSED);
-        wanted = Math.min(wanted, now < wake ? wake - now : polling);
-      }
+      for (const pending of this.#pending) wanted = Math.min(wanted, napFor(pending, now - pending.begin));
       this.#asleep = nap(wanted);
       if (!this.#asleep) break;
       await turn();

@@ -2,7 +2,9 @@
  * @file Where parameters' values come from. A source is asked for ranges of elements by path; the engine packs them
  * into buffers and the reference reads the same arrays, so one copy of the weights serves both.
  */
-import type { ParamInfo } from "../ir/graph.ts";
+import type { Encoded } from "../ir/codecs/codec.ts";
+import type { Span } from "../ir/codecs/span.ts";
+import type { ParamInfo, Storage } from "../ir/graph.ts";
 
 export interface WeightSource {
   /**
@@ -11,6 +13,12 @@ export interface WeightSource {
    */
   read(path: string, start: number, count: number): Float32Array;
   has(path: string): boolean;
+  /** How the source itself stores the parameter, where that is known and not f32: values read are those of this storage. */
+  storageOf?(path: string): Storage | undefined;
+  /** A piece of a parameter as the source stores it (`storageOf`); undefined: it must be encoded from what `read` gives. */
+  encoded?(path: string, span: Span): Encoded | undefined;
+  /** The calibrated scale of activations read with the parameter (`inputs` in the spec); undefined: a scale a row. */
+  inputScaleOf?(path: string): number | undefined;
   /** Drops the kept arrays; they come back when read. */
   release(): void;
   close(): void;

@@ -19,7 +19,7 @@ function param(name: string, shape: number[], more: Partial<ParamInfo> = {}): Pa
     init,
     table: false,
     training: false,
-    storage: { kind: "plain", type: "f32" },
+    storage: { element: "f32" },
     ...more,
   };
 }
@@ -86,7 +86,7 @@ it("everything that does not fit is listed at once", () => {
   expect(error.notes).toEqual([
     "missing: `linear.b` [3]",
     "wrong shape: `linear.w` has shape [3, 2], the model declares [2, 3]",
-    "wrong type: `users` is I32; a parameter is one of F64, F32, F16, BF16",
+    "wrong type: `users` is I32; a parameter is one of F64, F32, F16, BF16, F8_E4M3, F8_E5M2 and I8",
     "wrong shape: `aux.w` has shape [], the model declares [2]",
     "unknown: `liner.b` (did you mean `linear.b`?)",
     "unknown: `zzzzzzzz`",

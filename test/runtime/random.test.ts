@@ -88,7 +88,7 @@ describe("the generator", () => {
 });
 
 function param(path: string, shape: number[], init: Init, table = false): ParamInfo {
-  return { path, shape, init, table, training: false, storage: { kind: "plain", type: "f32" } };
+  return { path, shape, init, table, training: false, storage: { element: "f32" } };
 }
 
 describe("drawn weights", () => {

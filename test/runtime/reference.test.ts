@@ -17,7 +17,7 @@ const w: ParamInfo = {
   init: { kind: "normal", std: 1 },
   table: false,
   training: false,
-  storage: { kind: "plain", type: "f32" },
+  storage: { element: "f32" },
 };
 
 /** both[n] = x[n] + u[r] · w, [3]; alone = w[d] · w[d], which depends on no candidate. */

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { fromBf16Bits, fromF16Bits } from "../../src/ir/codecs/half.ts";
 import { InputError } from "../../src/ir/error.ts";
-import { bfloatToNumber, halfToNumber } from "../../src/runtime/dtypes.ts";
 import { SafetensorsFile, writeSafetensors } from "../../src/runtime/safetensors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rmxc-safetensors-"));
@@ -107,7 +107,7 @@ describe("short floats", () => {
     [0x7c00, Infinity],
     [0xfc00, -Infinity],
     [0x7e00, NaN],
-  ])("binary16 %i is %d", (bits, value) => expect(halfToNumber(bits)).toBe(value));
+  ])("binary16 %i is %d", (bits, value) => expect(fromF16Bits(bits)).toBe(value));
 
   it.each([
     [0x3f80, 1],
@@ -115,7 +115,7 @@ describe("short floats", () => {
     [0x0080, 2 ** -126],
     [0x7f80, Infinity],
     [0x4049, 3.140625],
-  ])("bfloat16 %i is %d", (bits, value) => expect(bfloatToNumber(bits)).toBe(value));
+  ])("bfloat16 %i is %d", (bits, value) => expect(fromBf16Bits(bits)).toBe(value));
 
   it("are read from files, at odd offsets too", () => {
     const header = { a: tensor("U8", [1], 0, 1), h: tensor("F16", [2], 1, 5), b: tensor("BF16", [1], 5, 7) };

@@ -22,7 +22,7 @@ function param(path: string, shape: number[], table = false): ParamInfo {
     table,
     training: false,
     init: { kind: "normal", std: 1 },
-    storage: { kind: "plain", type: "f32" },
+    storage: { element: "f32" },
   };
 }
 

@@ -7,11 +7,13 @@
 
 /** Flights dealt out in the order in which they were asked for. */
 export class Flights<T> {
+  readonly all: readonly T[];
   readonly #free: T[];
   readonly #inUse = new Set<T>();
   readonly #waiting: ((flight: T) => void)[] = [];
 
   constructor(flights: readonly T[]) {
+    this.all = flights;
     this.#free = flights.toReversed();
   }
 

@@ -4,6 +4,7 @@
  */
 import { InputError } from "../../ir/error.ts";
 import { Waiter } from "../wait.ts";
+import type { ComputeDevice, ErrorListener } from "./compute.ts";
 
 /** A call between submission and results. */
 export interface Watched {
@@ -15,14 +16,14 @@ export interface Watched {
 const REASON_MS = 50;
 
 export class Health {
-  readonly #gpu: GPUDevice;
+  readonly #gpu: ComputeDevice;
   readonly #waiter: Waiter;
   readonly #inFlight: () => Iterable<Watched>;
   /** Reported while no call was there to blame; the next one is told. */
   readonly #stray: string[] = [];
   #lost: string | undefined;
   #closed: string | undefined;
-  readonly #onError = (event: GPUUncapturedErrorEvent): void => {
+  readonly #onError: ErrorListener = (event) => {
     const message = event.error.message.trim();
     const watched = [...this.#inFlight()];
     for (const { errors } of watched) errors.push(message);
@@ -30,7 +31,7 @@ export class Health {
   };
 
   /** `asleep`: see `Waiter`. */
-  constructor(gpu: GPUDevice, asleep: boolean, inFlight: () => Iterable<Watched>) {
+  constructor(gpu: ComputeDevice, asleep: boolean, inFlight: () => Iterable<Watched>) {
     this.#gpu = gpu;
     this.#waiter = new Waiter(asleep);
     this.#inFlight = inFlight;

@@ -1,5 +1,6 @@
 /** @file For verification: where each value of the plan lies on the device, and NaN in whatever the next run must write. */
 import type { Plan, PlanValue } from "../../ir/plan.ts";
+import type { ComputeBuffer } from "./compute.ts";
 import { isBatched, layoutOf } from "./layout.ts";
 import type { Memory } from "./memory.ts";
 import type { Part } from "./params.ts";
@@ -11,7 +12,7 @@ import type { StageProgram } from "./stage.ts";
 export interface Places {
   readonly params: ReadonlyMap<number, readonly Part[]>;
   /** Constants and what the load stage computed. */
-  readonly whole: ReadonlyMap<number, GPUBuffer>;
+  readonly whole: ReadonlyMap<number, ComputeBuffer>;
   readonly slabs: Slabs;
   /** Of the requests to look at. */
   readonly slots: readonly number[];
@@ -42,13 +43,15 @@ export function placeOf(value: PlanValue, { params, whole, slabs, slots, program
     const count = isBatched(value) ? program.rows : rows;
     return { pieces: [{ buffer: own, at: 0, count: count * unit }], rows: count };
   }
+  // Its stage has had no rows yet.
+  if (isBatched(value)) return { pieces: [], rows: 0 };
   throw new Error(`internal: ${value.name} is on no buffer`);
 }
 
 export function poisonLoad(
   plan: Plan,
   program: StageProgram,
-  whole: ReadonlyMap<number, GPUBuffer>,
+  whole: ReadonlyMap<number, ComputeBuffer>,
   memory: Memory,
 ): void {
   program.poison();

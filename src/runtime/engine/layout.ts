@@ -39,7 +39,9 @@ export function layoutOf(value: PlanValue): Layout {
   const innerStrides = value.strides.slice(1);
   if (typeof lead === "string") return make(inner, innerStrides, undefined, value.unit);
   const step = value.strides[0] ?? 0;
-  const outermost = lead !== undefined && innerStrides.every((stride, i) => stride * (inner[i] ?? 1) <= step);
+  const whole = value.packing?.blocks?.includes(0) ?? false;
+  const outermost =
+    lead !== undefined && !whole && innerStrides.every((stride, i) => stride * (inner[i] ?? 1) <= step);
   if (outermost) return make(inner, innerStrides, lead, step);
   return make(value.shape.map(fixed), value.strides, 1, value.unit);
 }

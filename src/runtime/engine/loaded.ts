@@ -1,31 +1,35 @@
 /**
  * @file One plan on one device: its pipelines, parameters and slabs, and the calls that run on them.
  *
- * A call is: write the features to the stage's buffers, submit one command buffer, wait, read the scores back. The first
- * two happen in one go, so calls meet only in the device's queue, which keeps their order; see flights.ts for how
+ * A call is: one write with all that it brings, one command buffer, wait, read the scores back. The first two happen in one
+ * go, so calls meet only in the device's queue, which keeps their order; see flights.ts for how
  * many are between submission and results. A call with more rows than the limits of a binding allow is cut into chunks
  * of rows, which are calls of their own that do not know of one another.
  */
 import { InputError } from "../../ir/error.ts";
 import type { Stage } from "../../ir/graph.ts";
 import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
-import type { WebGpuDevice } from "../device.ts";
+import type { KernelDevice } from "../device.ts";
 import { type StageInputs, sliceRows } from "../inputs.ts";
 import type { WeightSource } from "../weights.ts";
+import { addKernelTimes, CallClock } from "./clock.ts";
+import type { ComputeBuffer, ComputeDevice, ComputeEncoder, Pipeline } from "./compute.ts";
 import { Flights } from "./flights.ts";
 import type { Keeper } from "./handles.ts";
 import { Health, type Watched } from "./health.ts";
-import { placeOf, poisonLoad, poisonUser } from "./inspect.ts";
+import { type Place, placeOf, poisonLoad, poisonUser } from "./inspect.ts";
 import { BYTES, layoutOf, newValues, unpackRows } from "./layout.ts";
 import { type Counters, Memory } from "./memory.ts";
 import { type Part, uploadConstants, uploadParams } from "./params.ts";
-import { createPipelines, type Pipeline } from "./pipelines.ts";
+import { beginPipelines, pipelinesOn } from "./prepare.ts";
 import { OutputReader, readWords, type WaitFor } from "./readback.ts";
 import { decodeKept, encodeKept, type Identity, type KeptSpec, planHash } from "./serialized.ts";
 import { Slabs } from "./slabs.ts";
 import { bindPart, StageProgram } from "./stage.ts";
-import { KernelTimer } from "./timer.ts";
-import type { KernelTime, LoadOptions, ReadValue, Scores } from "./types.ts";
+import { Staging } from "./staging.ts";
+import type { PassTimer } from "./timer.ts";
+import { KernelTrials } from "./trial.ts";
+import type { CallWatcher, KernelTime, LoadOptions, ReadValue, Scores } from "./types.ts";
 import { uploadInputs, uploadKept, uploadSlots } from "./upload.ts";
 
 export interface DeviceProgram {
@@ -38,6 +42,8 @@ export interface Meters {
   readonly counters: Counters;
   readonly stageMs: Partial<Record<Stage, number>>;
   readonly kernelTimes: Map<string, KernelTime>;
+  /** Whoever times calls. */
+  watcher?: CallWatcher | undefined;
 }
 
 /** The slots of a handle's requests in the slabs. */
@@ -47,6 +53,8 @@ interface Flight extends Watched {
   readonly outputs: OutputReader;
   /** On the device. */
   submitted: boolean;
+  /** By stage and detail: timestamps are read back through a buffer of the flight's own. */
+  readonly timers: Map<string, PassTimer>;
 }
 
 const FLIGHTS = 2;
@@ -56,22 +64,25 @@ export class LoadedModel implements Keeper<Slots> {
   readonly #weights: WeightSource;
   readonly #options: LoadOptions;
   readonly #meters: Meters;
-  readonly #gpu: GPUDevice;
+  readonly #device: KernelDevice;
+  readonly #gpu: ComputeDevice;
   readonly #memory: Memory;
+  readonly #staging: Staging;
   readonly #slabs: Slabs;
   readonly #scores: readonly PlanOutput[];
   readonly #outputValues: readonly PlanValue[];
   readonly #flights: Flights<Flight>;
   readonly #health: Health;
   readonly #programs = new Map<Stage, StageProgram>();
-  readonly #timers = new Map<Stage, KernelTimer>();
+  /** The device has timestamps. */
+  readonly #stamps: boolean;
   #identity: Identity | undefined;
   #params: ReadonlyMap<number, readonly Part[]> = new Map();
-  #whole = new Map<number, GPUBuffer>();
+  #whole = new Map<number, ComputeBuffer>();
   #lastSlots: Slots = [];
 
   private constructor(
-    device: WebGpuDevice,
+    device: KernelDevice,
     plan: Plan,
     weights: WeightSource,
     options: LoadOptions,
@@ -81,16 +92,20 @@ export class LoadedModel implements Keeper<Slots> {
     this.#weights = weights;
     this.#options = options;
     this.#meters = meters;
+    this.#device = device;
     this.#gpu = device.gpu;
     this.#memory = new Memory(device.gpu, plan.profile.limits, meters.counters);
+    this.#staging = new Staging(this.#memory);
     this.#slabs = new Slabs(plan, this.#memory);
     this.#scores = plan.outputs.filter(isScore);
     this.#outputValues = this.#scores.map((output) => this.#value(output.value));
-    // Timestamps are read back through one buffer a stage.
+    this.#stamps = device.profile.features.timestamps;
+    // Kernels of two calls would be timed as one.
     const flights = Array.from({ length: options.profile === true ? 1 : FLIGHTS }, () => ({
       outputs: new OutputReader(this.#memory, this.#outputValues),
       errors: [],
       submitted: false,
+      timers: new Map<string, PassTimer>(),
     }));
     this.#flights = new Flights<Flight>(flights);
     const inUse = this.#flights.inUse;
@@ -99,7 +114,7 @@ export class LoadedModel implements Keeper<Slots> {
 
   /** Throws RMX0803, RMX0805 and what reading weights throws. */
   static async load(
-    device: WebGpuDevice,
+    device: KernelDevice,
     { plan, kernels }: DeviceProgram,
     weights: WeightSource,
     options: LoadOptions,
@@ -119,8 +134,8 @@ export class LoadedModel implements Keeper<Slots> {
 
   async #load(kernels: readonly KernelText[]): Promise<void> {
     const { onProgress = () => {} } = this.#options;
-    const { counters } = this.#meters;
-    const pipelines = await createPipelines(this.#gpu, kernels, counters, (done, total) =>
+    // The device compiles while the host packs weights.
+    const pipelinesReady = beginPipelines(this.#device, kernels, this.#meters.counters, (done, total) =>
       onProgress("kernels", done, total),
     );
     this.#gpu.pushErrorScope("out-of-memory");
@@ -132,19 +147,21 @@ export class LoadedModel implements Keeper<Slots> {
       if (value.home.kind !== "load") continue;
       this.#whole.set(value.id, this.#memory.storage(value.name, value.unit * BYTES));
     }
-    for (const stage of ["load", "user", "item"] as const)
-      this.#programs.set(stage, this.#program(stage, pipelines));
     const outOfMemory = await this.#gpu.popErrorScope();
     if (outOfMemory !== null) {
       throw new InputError("RMX0805", "the model does not fit the device's memory", {
         notes: [outOfMemory.message],
       });
     }
+    const pipelines = await this.#fly((flight) =>
+      pipelinesReady((kind, promise) => this.#health.wait(flight, kind, promise)),
+    );
+    for (const stage of ["load", "user", "item"] as const)
+      this.#programs.set(stage, this.#program(stage, pipelines));
     const { name } = this.#plan;
     const { version = "" } = this.#options;
     this.#identity = { model: name, plan: await planHash(this.#plan, kernels), version };
     await this.#fly((flight) => this.#runLoadStage(flight));
-    await this.#fly((flight) => this.#warmUp(flight));
   }
 
   get live(): boolean {
@@ -174,8 +191,7 @@ export class LoadedModel implements Keeper<Slots> {
   /** Frees everything. Calls that are under way, and all later ones, fail with `reason`. */
   close(reason: string): void {
     this.#health.close(reason);
-    for (const timer of this.#timers.values()) timer.destroy();
-    this.#timers.clear();
+    for (const { timers } of this.#flights.all) for (const timer of timers.values()) timer.destroy();
     this.#memory.freeAll();
   }
 
@@ -202,6 +218,7 @@ export class LoadedModel implements Keeper<Slots> {
     const scores = this.#outputValues.map(
       (value) => new Float32Array(inputs.rows * layoutOf(value).compactUnit),
     );
+    if (inputs.rows === 0) this.#stage("item").forget();
     let begin = 0;
     const chunks = this.#chunksOf("item", inputs).map(({ chunk, from }) =>
       this.#fly((flight) => {
@@ -234,21 +251,47 @@ export class LoadedModel implements Keeper<Slots> {
    * in a plan whose arena slots are not reused.
    */
   read(id: number): Promise<ReadValue> {
+    return this.#fly((flight) => this.#read(flight, id));
+  }
+
+  async #read(flight: Flight, id: number): Promise<ReadValue> {
+    const value = this.#value(id);
+    const layout = layoutOf(value);
+    const { pieces, rows } = this.#placeOf(id);
+    const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
+    const data = newValues(value.element, rows * layout.compactUnit);
+    unpackRows(layout, words, rows, data);
+    const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
+    return { shape, data };
+  }
+
+  /** Runs kernels under other schedules on what the last call left; nothing else may use the model meanwhile. */
+  trial<R>(run: (trials: KernelTrials) => Promise<R>): Promise<R> {
     return this.#fly(async (flight) => {
-      const value = this.#value(id);
-      const layout = layoutOf(value);
-      const { pieces, rows } = placeOf(value, {
-        params: this.#params,
-        whole: this.#whole,
-        slabs: this.#slabs,
-        slots: this.#lastSlots,
-        programs: [...this.#programs.values()],
+      const trials = new KernelTrials({
+        memory: this.#memory,
+        createPipelines: (texts) => pipelinesOn(this.#device, texts, this.#meters.counters),
+        stamps: this.#stamps,
+        stage: (stage) => this.#stage(stage),
+        placeOf: (id) => this.#placeOf(id).pieces,
+        read: (id) => this.#read(flight, id),
+        wait: (kind, promise) => this.#health.wait(flight, kind, promise),
       });
-      const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
-      const data = newValues(value.element, rows * layout.compactUnit);
-      unpackRows(layout, words, rows, data);
-      const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
-      return { shape, data };
+      try {
+        return await run(trials);
+      } finally {
+        trials.destroy();
+      }
+    });
+  }
+
+  #placeOf(id: number): Place {
+    return placeOf(this.#value(id), {
+      params: this.#params,
+      whole: this.#whole,
+      slabs: this.#slabs,
+      slots: this.#lastSlots,
+      programs: [...this.#programs.values()],
     });
   }
 
@@ -284,35 +327,25 @@ export class LoadedModel implements Keeper<Slots> {
   async #runLoadStage(flight: Flight): Promise<void> {
     const program = this.#stage("load");
     if (program.launches.length > 0) {
-      program.prepare(1);
+      const clock = this.#clock(flight, program, 1);
+      this.#gather(program, 1, () => {});
       if (this.#options.poison === true) poisonLoad(this.#plan, program, this.#whole, this.#memory);
-      await this.#submitAndWait(flight, program);
+      await this.#runAndWait(flight, program, clock);
     }
     if (this.#options.inspect !== true) program.release();
   }
 
-  /** Drivers that compile at the first launch do it here, with nothing to compute. */
-  async #warmUp(flight: Flight): Promise<void> {
-    const encoder = this.#gpu.createCommandEncoder({ label: "warm up" });
-    for (const stage of ["user", "item"] as const) {
-      const program = this.#stage(stage);
-      program.prepare(1);
-      program.prepare(0);
-      program.encode(encoder, { atLeastOnce: true });
-    }
-    this.#submit(flight, encoder);
-    await this.#health.wait(flight, "warm up", this.#gpu.queue.onSubmittedWorkDone());
-  }
-
   async #userChunk(flight: Flight, inputs: StageInputs, slots: Slots): Promise<void> {
     const program = this.#stage("user");
+    const clock = this.#clock(flight, program, inputs.rows);
     this.#lastSlots = slots;
-    program.prepare(inputs.rows);
+    this.#gather(program, inputs.rows, (staging) => {
+      uploadInputs(this.#plan, program, inputs, this.#weights, staging);
+      uploadKept(this.#plan, this.#slabs, slots, inputs, staging);
+      uploadSlots(this.#plan, program, Int32Array.from(slots), staging);
+    });
     if (this.#options.poison === true) poisonUser(program, this.#slabs, slots, this.#memory);
-    uploadInputs(this.#plan, program, inputs, this.#weights, this.#memory);
-    uploadKept(this.#plan, this.#slabs, slots, inputs, this.#memory);
-    uploadSlots(this.#plan, program, Int32Array.from(slots), this.#memory);
-    await this.#submitAndWait(flight, program);
+    await this.#runAndWait(flight, program, clock);
   }
 
   async #itemChunk(
@@ -323,18 +356,17 @@ export class LoadedModel implements Keeper<Slots> {
     from: number,
   ): Promise<void> {
     const program = this.#stage("item");
-    program.prepare(inputs.rows);
+    const clock = this.#clock(flight, program, inputs.rows);
+    this.#gather(program, inputs.rows, (staging) => {
+      uploadInputs(this.#plan, program, inputs, this.#weights, staging);
+      uploadSlots(this.#plan, program, slots, staging);
+    });
     if (this.#options.poison === true) program.poison();
-    uploadInputs(this.#plan, program, inputs, this.#weights, this.#memory);
-    uploadSlots(this.#plan, program, slots, this.#memory);
-    const encoder = this.#gpu.createCommandEncoder({ label: "item" });
-    const timer = this.#timer("item", program);
-    program.encode(encoder, { timer });
-    timer?.resolve(encoder);
-    flight.outputs.copy(encoder, (value) => program.buffer(value), inputs.rows, program.capacity);
-    this.#submit(flight, encoder);
+    await this.#run(flight, program, clock, (encoder) =>
+      flight.outputs.copy(encoder, (value) => program.buffer(value), inputs.rows, program.capacity),
+    );
     await flight.outputs.read(inputs.rows, scores, from, this.#waitOf(flight));
-    await timer?.collect((promise) => this.#health.wait(flight, "timestamps", promise));
+    await clock?.end();
   }
 
   /** The rows in chunks that the stage can take; none for no rows. */
@@ -348,18 +380,46 @@ export class LoadedModel implements Keeper<Slots> {
     });
   }
 
-  async #submitAndWait(flight: Flight, program: StageProgram): Promise<void> {
-    const encoder = this.#gpu.createCommandEncoder({ label: program.stage });
-    const timer = this.#timer(program.stage, program);
-    program.encode(encoder, { timer });
-    timer?.resolve(encoder);
-    this.#submit(flight, encoder);
-    const done = this.#gpu.queue.onSubmittedWorkDone();
-    await this.#health.wait(flight, `${program.stage} ${program.capacity}`, done);
-    await timer?.collect((promise) => this.#health.wait(flight, "timestamps", promise));
+  /** Prepares the program for `rows` rows and gathers what `fill` adds; of a call that fails here nothing is sent. */
+  #gather(program: StageProgram, rows: number, fill: (staging: Staging) => void): void {
+    try {
+      program.prepare(rows, this.#staging);
+      fill(this.#staging);
+    } catch (error) {
+      this.#staging.discard();
+      program.forget();
+      throw error;
+    }
   }
 
-  #submit(flight: Flight, encoder: GPUCommandEncoder): void {
+  /** Submits the stage: what was gathered, its launches, and what `after` encodes, in one go unless each launch is timed alone. */
+  async #run(
+    flight: Flight,
+    program: StageProgram,
+    clock: CallClock | undefined,
+    after: (encoder: ComputeEncoder) => void = () => {},
+  ): Promise<void> {
+    let encoder = this.#gpu.createCommandEncoder({ label: program.stage });
+    this.#staging.send(encoder);
+    if (clock?.serially !== undefined) {
+      this.#submit(flight, encoder);
+      await clock.serially();
+      encoder = this.#gpu.createCommandEncoder({ label: program.stage });
+    } else if (clock !== undefined) clock.encode(encoder);
+    else program.encode(encoder);
+    after(encoder);
+    this.#submit(flight, encoder);
+    await clock?.submitted();
+  }
+
+  async #runAndWait(flight: Flight, program: StageProgram, clock: CallClock | undefined): Promise<void> {
+    await this.#run(flight, program, clock);
+    const done = this.#gpu.queue.onSubmittedWorkDone();
+    await this.#health.wait(flight, `${program.stage} ${program.capacity}`, done);
+    await clock?.end();
+  }
+
+  #submit(flight: Flight, encoder: ComputeEncoder): void {
     const { counters } = this.#meters;
     this.#gpu.queue.submit([encoder.finish()]);
     counters.submits++;
@@ -400,15 +460,27 @@ export class LoadedModel implements Keeper<Slots> {
     }));
   }
 
-  #timer(stage: Stage, program: StageProgram): KernelTimer | undefined {
-    if (this.#options.profile !== true || !this.#gpu.features.has("timestamp-query")) return undefined;
-    let timer = this.#timers.get(stage);
-    if (timer === undefined) {
-      const names = program.launches.map(({ kernel }) => kernel.name);
-      timer = new KernelTimer(this.#memory, stage, names, this.#meters.kernelTimes);
-      this.#timers.set(stage, timer);
-    }
-    return timer;
+  /** For a call that someone times. */
+  #clock(flight: Flight, program: StageProgram, rows: number): CallClock | undefined {
+    const { watcher } = this.#meters;
+    const detail =
+      watcher?.detail ?? (this.#options.profile === true && this.#stamps ? "kernels" : undefined);
+    if (detail === undefined) return undefined;
+    return new CallClock({
+      memory: this.#memory,
+      program,
+      rows,
+      detail,
+      stamps: this.#stamps,
+      timers: flight.timers,
+      submit: (encoder) => this.#submit(flight, encoder),
+      wait: (kind, promise) => this.#health.wait(flight, kind, promise),
+      report: (times) => {
+        if (this.#options.profile === true && detail === "kernels")
+          addKernelTimes(this.#meters.kernelTimes, times);
+        watcher?.call(times);
+      },
+    });
   }
 
   #value(id: number): PlanValue {

@@ -4,11 +4,14 @@
  * A parameter larger than a buffer is cut where its kernels' slices begin, a buffer a slice; one that fits a buffer but not a
  * binding stays whole and is bound from an offset.
  */
-import type { Plan, PlanValue } from "../../ir/plan.ts";
+import { bytesOf, type Plan, type PlanValue } from "../../ir/plan.ts";
+import { inputScaleName } from "../../ir/storage.ts";
 import type { Slicing } from "../../ir/tile.ts";
 import type { WeightSource } from "../weights.ts";
+import type { ComputeBuffer } from "./compute.ts";
 import { BYTES, type Layout, layoutOf, newWords, packRows } from "./layout.ts";
 import { CHUNK_BYTES, type Memory } from "./memory.ts";
+import { paramOf, uploadCompanion, uploadPacked } from "./packed.ts";
 
 /** A piece of a value: rows [from, to) of its leading axis, or of the leading axes that its slices count through. */
 export interface Part {
@@ -16,7 +19,7 @@ export interface Part {
   readonly to: number;
   /** Elements of a row, padding included. */
   readonly unit: number;
-  readonly buffer: GPUBuffer;
+  readonly buffer: ComputeBuffer;
 }
 
 export interface RowRange {
@@ -31,7 +34,7 @@ export function uploadParams(
   weights: WeightSource,
   onProgress: (done: number, total: number) => void,
 ): Map<number, readonly Part[]> {
-  const values = plan.values.filter((value) => value.home.kind === "param");
+  const values = plan.values.filter(({ home }) => home.kind === "param" && home.part === undefined);
   const total = values.reduce((sum, value) => sum + elements(layoutOf(value)), 0);
   let done = 0;
   const uploaded = new Map<number, readonly Part[]>();
@@ -41,11 +44,24 @@ export function uploadParams(
     const value = mergeLeading(whole, slicing?.depth ?? 1);
     const parts = createParts(slicing?.ranges ?? [], value, memory);
     uploaded.set(value.id, parts);
-    for (const part of parts) {
-      uploadPart(value, part, memory, weights, (count) => {
-        done += count;
-        onProgress(done, total);
-      });
+    const onRows = (count: number): void => {
+      done += count;
+      onProgress(done, total);
+    };
+    const { home, packing } = value;
+    const scaled = home.kind === "param" && plan.params.find(({ path }) => inputScaleName(path) === home.path);
+    if (scaled) {
+      memory.write(parts[0].buffer, 0, Float32Array.of(weights.inputScaleOf?.(scaled.path) ?? 0));
+      continue;
+    }
+    if (packing === undefined || home.kind !== "param") {
+      for (const part of parts) uploadPart(value, part, memory, weights, onRows);
+      continue;
+    }
+    const param = paramOf(plan, home.path);
+    const companions = uploadPacked(value, parts, memory, weights, param, onRows);
+    for (const id of [packing.scale, packing.zero]) {
+      if (id !== undefined) uploaded.set(id, [uploadCompanion(plan.values[id], param, companions, memory)]);
     }
   }
   return uploaded;
@@ -58,10 +74,10 @@ function elements(layout: Layout): number {
 function createParts(ranges: readonly RowRange[], value: PlanValue, memory: Memory): Part[] {
   const { rows = 1, unit } = layoutOf(value);
   const part = (from: number, to: number): Part => {
-    const buffer = memory.storage(value.name, (to - from) * unit * BYTES);
+    const buffer = memory.storage(value.name, bytesOf(value, (to - from) * unit));
     return { from, to, unit, buffer };
   };
-  if (rows * unit * BYTES <= memory.limits.bufferSize || ranges.length === 0) return [part(0, rows)];
+  if (bytesOf(value, rows * unit) <= memory.limits.bufferSize || ranges.length === 0) return [part(0, rows)];
   return ranges.map(({ from, to }) => part(from, to));
 }
 
@@ -74,10 +90,14 @@ function slicingOf(plan: Plan, id: number): Slicing | undefined {
 function mergeLeading(value: PlanValue, depth: number): PlanValue {
   if (depth === 1) return value;
   const rows = value.shape.slice(0, depth).reduce<number>((n, s) => n * (s as number), 1);
+  const [k, n] = value.packing?.blocks ?? [];
+  const blocks =
+    k === undefined || n === undefined ? {} : { blocks: [k - depth + 1, n - depth + 1] as const };
   return {
     ...value,
     shape: [rows, ...value.shape.slice(depth)],
     strides: value.strides.slice(depth - 1),
+    ...(value.packing && { packing: { ...value.packing, ...blocks } }),
   };
 }
 
@@ -115,8 +135,8 @@ function compactRow({ shape }: PlanValue): number {
   return shape.slice(1).reduce<number>((product, extent) => product * Number(extent), 1);
 }
 
-export function uploadConstants(plan: Plan, memory: Memory): Map<number, GPUBuffer> {
-  const uploaded = new Map<number, GPUBuffer>();
+export function uploadConstants(plan: Plan, memory: Memory): Map<number, ComputeBuffer> {
+  const uploaded = new Map<number, ComputeBuffer>();
   for (const value of plan.values) {
     if (value.home.kind !== "constant") continue;
     const layout = layoutOf(value);

@@ -6,10 +6,10 @@
 import { InputError } from "../../ir/error.ts";
 import type { KernelText } from "../../ir/plan.ts";
 import { alikeKey } from "./alike.ts";
+import type { Pipeline } from "./compute.ts";
 import type { Counters } from "./memory.ts";
 
-export interface Pipeline {
-  readonly text: KernelText;
+export interface WebGpuPipeline extends Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
@@ -18,11 +18,8 @@ export interface Pipeline {
 export async function createPipelines(
   gpu: GPUDevice,
   kernels: readonly KernelText[],
-  counters: Counters,
-  onProgress: (done: number, total: number) => void,
-): Promise<Map<string, Pipeline>> {
-  let done = 0;
-  onProgress(0, kernels.length);
+  counters: Pick<Counters, "pipelinesCreated">,
+): Promise<Map<string, WebGpuPipeline>> {
   const layouts = new Map<string, GPUBindGroupLayout>();
   const known = knownPipelines(gpu);
   const created = await Promise.all(
@@ -36,9 +33,17 @@ export async function createPipelines(
         pipeline.catch(() => known.delete(key));
         known.set(key, pipeline);
       }
-      const made = { text, pipeline: await pipeline, layout };
-      onProgress(++done, kernels.length);
-      return [text.name, made] as const;
+      const bind: Pipeline["bind"] = (label, bindings) =>
+        gpu.createBindGroup({
+          label,
+          layout,
+          // What one device makes never meets another's.
+          entries: bindings.map(({ buffer, offset, size }, i) => ({
+            binding: i,
+            resource: { buffer: buffer as GPUBuffer, offset, size },
+          })),
+        });
+      return [text.name, { text, pipeline: await pipeline, layout, bind }] as const;
     }),
   );
   return new Map(created);

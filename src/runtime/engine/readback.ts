@@ -1,5 +1,6 @@
 /** @file Results on their way back to the host. */
 import type { Element, PlanValue } from "../../ir/plan.ts";
+import { BufferUsage, type ComputeBuffer, type ComputeEncoder } from "./compute.ts";
 import { BYTES, layoutOf, newWords, unpackRows, type Words } from "./layout.ts";
 import type { Memory } from "./memory.ts";
 
@@ -10,7 +11,7 @@ export type WaitFor = (kind: string, promise: Promise<undefined>) => Promise<und
 export class OutputReader {
   readonly #memory: Memory;
   readonly #outputs: readonly PlanValue[];
-  #buffer: GPUBuffer | undefined;
+  #buffer: ComputeBuffer | undefined;
   #capacity = 0;
 
   constructor(memory: Memory, outputs: readonly PlanValue[]) {
@@ -20,15 +21,15 @@ export class OutputReader {
 
   /** Encodes the copies of `rows` rows of every output. */
   copy(
-    encoder: GPUCommandEncoder,
-    bufferOf: (value: PlanValue) => GPUBuffer | undefined,
+    encoder: ComputeEncoder,
+    bufferOf: (value: PlanValue) => ComputeBuffer | undefined,
     rows: number,
     capacity: number,
   ): void {
     if (this.#buffer === undefined || this.#capacity < capacity) {
       if (this.#buffer !== undefined) this.#memory.free(this.#buffer);
       const words = this.#outputs.reduce((sum, value) => sum + value.unit * capacity, 0);
-      const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+      const usage = BufferUsage.COPY_DST | BufferUsage.MAP_READ;
       this.#buffer = this.#memory.create("scores", words * BYTES, usage);
       this.#capacity = capacity;
     }
@@ -45,7 +46,7 @@ export class OutputReader {
   async read(rows: number, into: readonly Float32Array[], first: number, wait: WaitFor): Promise<void> {
     const buffer = this.#buffer;
     if (buffer === undefined) throw new Error("internal: nothing was copied");
-    await wait(`item ${this.#capacity}`, buffer.mapAsync(GPUMapMode.READ));
+    await wait(`item ${this.#capacity}`, this.#memory.map(buffer));
     const words = new Float32Array(buffer.getMappedRange());
     let at = 0;
     this.#outputs.forEach((value, i) => {
@@ -60,7 +61,7 @@ export class OutputReader {
 
 /** A piece of a storage buffer, in words. */
 export interface Piece {
-  readonly buffer: GPUBuffer;
+  readonly buffer: ComputeBuffer;
   readonly at: number;
   readonly count: number;
 }
@@ -75,7 +76,7 @@ export async function readWords(
   const total = pieces.reduce((sum, piece) => sum + piece.count, 0);
   const words = newWords(element, total);
   if (total === 0) return words;
-  const staging = memory.create("read", total * BYTES, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+  const staging = memory.create("read", total * BYTES, BufferUsage.COPY_DST | BufferUsage.MAP_READ);
   const encoder = memory.gpu.createCommandEncoder({ label: "read" });
   let at = 0;
   for (const { buffer, at: from, count } of pieces) {
@@ -84,7 +85,7 @@ export async function readWords(
   }
   memory.gpu.queue.submit([encoder.finish()]);
   try {
-    await wait(`read ${total}`, staging.mapAsync(GPUMapMode.READ));
+    await wait(`read ${total}`, memory.map(staging));
     const mapped = staging.getMappedRange();
     words.set(element === "f32" ? new Float32Array(mapped, 0, total) : new Int32Array(mapped, 0, total));
   } finally {

@@ -12,6 +12,7 @@ import {
   type FeatureValues,
   type StageInputs,
 } from "../inputs.ts";
+import { storedEvaluation } from "../storedweights.ts";
 import type { WeightSource } from "../weights.ts";
 import { countOf } from "../weights.ts";
 import { type CacheOptions, UserCache } from "./cache.ts";
@@ -23,6 +24,7 @@ export class ReferenceEngine implements Engine, Keeper<StageInputs> {
   readonly #graph: Graph;
   readonly #weights: WeightSource;
   readonly #ownsWeights: boolean;
+  readonly #stored: ReturnType<typeof storedEvaluation>;
   readonly #identity: Identity;
   readonly #specs: readonly KeptSpec[];
   readonly #stageMs: { user?: number; item?: number } = {};
@@ -38,6 +40,7 @@ export class ReferenceEngine implements Engine, Keeper<StageInputs> {
     this.#graph = graph;
     this.#weights = weights;
     this.#ownsWeights = ownsWeights;
+    this.#stored = storedEvaluation(graph, weights);
     this.#identity = { model: graph.name, plan: "reference", version };
     this.#specs = graph.features
       .filter(({ stage }) => stage === "user")
@@ -121,15 +124,16 @@ export class ReferenceEngine implements Engine, Keeper<StageInputs> {
       for (const output of this.#graph.outputs) scores.set(output.name, new Float32Array());
       return scores;
     }
+    const { params, options: stored } = this.#stored;
     const call = {
       requests,
       candidates: inputs.rows,
       request,
       features: new Map([...features, ...inputs.features]),
-      params: this.#weights,
+      params,
     };
     const wanted = this.#graph.outputs.map((output) => output.value);
-    const results = evaluated(() => evaluate(this.#graph, call, wanted));
+    const results = evaluated(() => evaluate(this.#graph, call, wanted, stored));
     this.#graph.outputs.forEach((output, i) => {
       const data = Float32Array.from(results[i]?.data ?? []);
       scores.set(output.name, perCandidate(data, inputs.rows, countOf(output.shape)));
@@ -144,6 +148,8 @@ export class ReferenceEngine implements Engine, Keeper<StageInputs> {
       pipelinesCreated: 0,
       bindGroupsCreated: 0,
       submits: 0,
+      writes: 0,
+      maps: 0,
       overlapped: 0,
       buffers: 0,
       bytes: this.#bytes,

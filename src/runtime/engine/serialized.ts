@@ -14,6 +14,7 @@ import {
   type Header,
   headerBytes,
   readHeader,
+  specsOf,
   type TensorData,
   type TensorInfo,
 } from "../safetensorsheader.ts";
@@ -72,7 +73,7 @@ export function encodeKept(identity: Identity, specs: readonly KeptSpec[], kept:
   });
   const { model, plan, version } = identity;
   const metadata = { format: FORMAT, model, plan, version, requests: String(kept.requests) };
-  const header = headerBytes(tensors, metadata);
+  const header = headerBytes(specsOf(tensors), metadata);
   const arrays = [...tensors.values()].map(({ data }) => data);
   const bytes = new Uint8Array(arrays.reduce((sum, data) => sum + data.byteLength, header.length));
   bytes.set(header);

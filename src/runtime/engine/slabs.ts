@@ -5,6 +5,7 @@
  */
 import { InputError } from "../../ir/error.ts";
 import type { Plan, PlanValue } from "../../ir/plan.ts";
+import type { ComputeBuffer } from "./compute.ts";
 import { BYTES, layoutOf, newValues, packRows, unpackRows } from "./layout.ts";
 import { capacityFor, type Memory } from "./memory.ts";
 import { type Piece, readWords, type WaitFor } from "./readback.ts";
@@ -13,7 +14,7 @@ export class Slabs {
   /** The kept values of the plan. */
   readonly values: readonly PlanValue[];
   readonly #memory: Memory;
-  readonly #buffers = new Map<number, GPUBuffer>();
+  readonly #buffers = new Map<number, ComputeBuffer>();
   /** Free slots, the next one last. */
   #free: number[] = [];
   #capacity = 0;
@@ -41,7 +42,7 @@ export class Slabs {
     return this.values.reduce((sum, value) => sum + value.unit * BYTES, 0);
   }
 
-  buffer(value: number): GPUBuffer | undefined {
+  buffer(value: number): ComputeBuffer | undefined {
     return this.#buffers.get(value);
   }
 
@@ -114,7 +115,7 @@ export class Slabs {
   #resize(capacity: number): void {
     const { gpu } = this.#memory;
     const encoder = gpu.createCommandEncoder({ label: "grow slabs" });
-    const old: GPUBuffer[] = [];
+    const old: ComputeBuffer[] = [];
     for (const value of this.values) {
       const grown = this.#memory.storage(value.name, capacity * value.unit * BYTES);
       const before = this.#buffers.get(value.id);

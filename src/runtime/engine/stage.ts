@@ -8,21 +8,38 @@
  */
 import type { Stage } from "../../ir/graph.ts";
 import type { Plan, PlanValue } from "../../ir/plan.ts";
-import { CALL_WORDS } from "../../ir/plan.ts";
+import { bytesOf, CALL_WORDS } from "../../ir/plan.ts";
 import { type TileKernel, workgroupsOf } from "../../ir/tile.ts";
+import {
+  type BufferBinding,
+  BufferUsage,
+  type ComputeBuffer,
+  type ComputeEncoder,
+  type ComputeGroup,
+  type ComputePipeline,
+  type Pipeline,
+} from "./compute.ts";
+import { mostWorkgroups } from "./launches.ts";
 import { BYTES, isBatched } from "./layout.ts";
 import { type Counters, capacityFor, type Memory } from "./memory.ts";
 import type { Part, RowRange } from "./params.ts";
-import type { Pipeline } from "./pipelines.ts";
-import type { KernelTimer } from "./timer.ts";
+import type { Staging } from "./staging.ts";
+import type { PassTimer } from "./timer.ts";
 
 /** What is bound for a value that outlives the stage's calls; undefined for the stage's own values. */
-export type SharedBinding = (value: PlanValue, range: RowRange | undefined) => GPUBufferBinding | undefined;
+export type SharedBinding = (value: PlanValue, range: RowRange | undefined) => BufferBinding | undefined;
 
 interface Launch {
   readonly kernel: TileKernel;
   readonly pipeline: Pipeline;
   readonly range: RowRange | undefined;
+}
+
+/** A launch of a kernel under another schedule than the program's. */
+export interface AlternativeLaunch {
+  readonly pipeline: ComputePipeline;
+  readonly group: ComputeGroup;
+  readonly workgroups: readonly [x: number, y: number];
 }
 
 export class StageProgram {
@@ -34,12 +51,12 @@ export class StageProgram {
   readonly #memory: Memory;
   readonly #counters: Counters;
   readonly #shared: SharedBinding;
-  readonly #call: GPUBuffer;
+  readonly #call: ComputeBuffer;
   readonly #callStride: number;
-  readonly #slots: GPUBuffer[] = [];
-  readonly #own = new Map<number, GPUBuffer>();
-  readonly #gathered = new Map<number, { buffer: GPUBuffer; rows: number }>();
-  #bindGroups: readonly GPUBindGroup[] | undefined;
+  readonly #slots: ComputeBuffer[] = [];
+  readonly #own = new Map<number, ComputeBuffer>();
+  readonly #gathered = new Map<number, { buffer: ComputeBuffer; rows: number }>();
+  #bindGroups: readonly ComputeGroup[] | undefined;
   #groups: readonly number[] = [];
   #capacity = 0;
   #rows = -1;
@@ -68,7 +85,7 @@ export class StageProgram {
     this.mostRows = Math.max(1, Math.floor(memory.largestBinding / (unit * BYTES)));
     this.#callStride = Math.max(memory.limits.offsetAlignment, CALL_WORDS * BYTES);
     const bytes = this.#callStride * Math.max(1, this.launches.length);
-    this.#call = memory.create(`${stage} call`, bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    this.#call = memory.create(`${stage} call`, bytes, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
   }
 
   get capacity(): number {
@@ -80,28 +97,28 @@ export class StageProgram {
   }
 
   /** Makes room for `rows` rows and tells the kernels that there are so many. */
-  prepare(rows: number): void {
+  prepare(rows: number, staging: Staging): void {
     if (rows > this.#capacity) this.#grow(Math.min(this.mostRows, capacityFor(rows)));
     if (rows === this.#rows) return;
     this.#rows = rows;
     const stride = this.#callStride / BYTES;
-    const words = new Int32Array(
-      this.#memory.scratch(this.#callStride * Math.max(1, this.launches.length)),
-      0,
-      stride * this.launches.length,
-    );
+    const words = staging.place(this.#call, 0, "i32", stride * this.launches.length);
     this.launches.forEach(({ range }, i) => {
       words.set([rows, range?.from ?? 0, range?.to ?? 0, 1], i * stride);
     });
-    this.#memory.write(this.#call, 0, words);
     // Whether an indirect kernel has anything to do is for the device to say.
     this.#groups = this.launches.map(({ kernel, range }) =>
       kernel.indirect === undefined ? workgroupsOf(kernel, rows, range) : Math.min(rows, 1),
     );
   }
 
+  /** What `prepare` gathered was not sent, or the last call had no rows to prepare for. */
+  forget(): void {
+    this.#rows = -1;
+  }
+
   /** Makes room for `rows` gathered rows of a table. */
-  prepareGathered(value: PlanValue, rows: number): GPUBuffer {
+  prepareGathered(value: PlanValue, rows: number): ComputeBuffer {
     const before = this.#gathered.get(value.id);
     if (before !== undefined && before.rows >= rows) return before.buffer;
     if (before !== undefined) this.#memory.free(before.buffer);
@@ -113,7 +130,7 @@ export class StageProgram {
   }
 
   /** The buffer of a value that belongs to this stage's calls. */
-  buffer(value: PlanValue): GPUBuffer | undefined {
+  buffer(value: PlanValue): ComputeBuffer | undefined {
     const { home } = value;
     if (home.kind === "temp") return home.stage === this.stage ? this.#slots[home.slot] : undefined;
     return this.#gathered.get(value.id)?.buffer ?? this.#own.get(value.id);
@@ -140,22 +157,19 @@ export class StageProgram {
   }
 
   /**
-   * Encodes the launches, in order. With a timer each gets a pass of its own. `atLeastOnce` launches one workgroup even of a
-   * kernel that has nothing to do, so that a driver that compiles at the first launch does it now.
+   * Encodes the launches, in order; `only`: that one. A timer times the one pass of all of them, or gives each a pass of its own.
    */
-  encode(
-    encoder: GPUCommandEncoder,
-    options: { timer?: KernelTimer | undefined; atLeastOnce?: boolean } = {},
-  ): void {
+  encode(encoder: ComputeEncoder, options: { timer?: PassTimer | undefined; only?: number } = {}): void {
     const bindGroups = this.#bindGroups ?? this.#createBindGroups();
     this.#bindGroups = bindGroups;
-    const { timer, atLeastOnce = false } = options;
-    let pass = timer === undefined ? encoder.beginComputePass({ label: this.stage }) : undefined;
+    const { timer, only } = options;
+    const each = timer?.each === true;
+    const timestamps = each || timer === undefined ? {} : { timestampWrites: timer.writes(0) };
+    let pass = each ? undefined : encoder.beginComputePass({ label: this.stage, ...timestamps });
     this.launches.forEach(({ kernel, pipeline }, i) => {
-      const groups = Math.max(this.#groups[i] ?? 0, atLeastOnce ? 1 : 0);
-      if (groups === 0) return;
-      if (timer !== undefined)
-        pass = encoder.beginComputePass({ label: kernel.name, timestampWrites: timer.writes(i) });
+      const groups = this.#groups[i] ?? 0;
+      if (groups === 0 || (only !== undefined && only !== i)) return;
+      if (each) pass = encoder.beginComputePass({ label: kernel.name, timestampWrites: timer.writes(i) });
       if (pass === undefined) throw new Error("internal: no pass");
       pass.setPipeline(pipeline.pipeline);
       pass.setBindGroup(0, bindGroups[i]);
@@ -163,14 +177,29 @@ export class StageProgram {
         pass.dispatchWorkgroupsIndirect(
           this.#argumentsOf(kernel.indirect.value),
           kernel.indirect.index * 4 * BYTES,
+          mostWorkgroups(this.#plan, kernel, this.rows),
         );
       } else {
         const x = Math.min(groups, this.#memory.limits.workgroups);
         pass.dispatchWorkgroups(x, Math.ceil(groups / x));
       }
-      if (timer !== undefined) pass.end();
+      if (each) pass.end();
     });
-    if (timer === undefined) pass?.end();
+    if (!each) pass?.end();
+  }
+
+  /** The launches of the program's kernel of that name in another form, for the rows of the last call. */
+  alternative(kernel: TileKernel, pipeline: Pipeline): AlternativeLaunch[] {
+    return this.launches.flatMap((launch, i) => {
+      if (launch.kernel.name !== kernel.name) return [];
+      const groups = workgroupsOf(kernel, this.rows, launch.range);
+      const x = Math.min(groups, this.#memory.limits.workgroups);
+      return {
+        pipeline: pipeline.pipeline,
+        group: this.#bindGroup({ kernel, pipeline, range: launch.range }, i),
+        workgroups: [x, Math.ceil(groups / x)] as const,
+      };
+    });
   }
 
   /** Frees the temporaries of a stage that will not run again. */
@@ -215,50 +244,54 @@ export class StageProgram {
 
   #grow(capacity: number): void {
     for (const buffer of [...this.#slots, ...this.#own.values()]) this.#memory.free(buffer);
+    this.#slots.length = 0;
     this.#capacity = capacity;
-    this.#arena.forEach((unit, slot) => {
-      this.#slots[slot] = this.#memory.storage(`${this.stage} arena ${slot}`, unit * capacity * BYTES);
+    const own = this.#plan.values.filter((value) => this.#isOwn(value) && !launches(value));
+    const sizes = this.#arena.map((unit, slot) => ({
+      label: `${this.stage} arena ${slot}`,
+      bytes: unit * capacity * BYTES,
+    }));
+    sizes.push(...own.map((value) => ({ label: value.name, bytes: this.#bytesOf(value, capacity) })));
+    const made = this.#memory.storageTogether(sizes);
+    this.#slots.push(...made.splice(0, this.#arena.length));
+    own.forEach((value, i) => {
+      const buffer = made[i];
+      if (buffer !== undefined) this.#own.set(value.id, buffer);
     });
     for (const value of this.#plan.values) {
-      if (this.#isOwn(value)) this.#own.set(value.id, this.#create(value, capacity));
+      if (this.#isOwn(value) && launches(value))
+        this.#own.set(value.id, this.#memory.arguments(value.name, this.#bytesOf(value, capacity)));
       if (value.home.kind === "rows" && value.home.stage === this.stage) this.prepareGathered(value, 1);
     }
     this.#bindGroups = undefined;
   }
 
-  #create(value: PlanValue, capacity: number): GPUBuffer {
-    const bytes = value.unit * (isBatched(value) ? capacity : 1) * BYTES;
-    const { home } = value;
-    return home.kind === "list" && home.launches
-      ? this.#memory.arguments(value.name, bytes)
-      : this.#memory.storage(value.name, bytes);
+  #bytesOf(value: PlanValue, capacity: number): number {
+    return value.unit * (isBatched(value) ? capacity : 1) * BYTES;
   }
 
-  #argumentsOf(value: number): GPUBuffer {
+  #argumentsOf(value: number): ComputeBuffer {
     const buffer = this.#own.get(value);
     if (buffer === undefined) throw new Error("internal: workgroups are counted in a value of another stage");
     return buffer;
   }
 
-  #createBindGroups(): GPUBindGroup[] {
-    return this.launches.map(({ kernel, pipeline, range }, i) => {
-      this.#counters.bindGroupsCreated++;
-      const call = { buffer: this.#call, offset: i * this.#callStride, size: CALL_WORDS * BYTES };
-      return this.#memory.gpu.createBindGroup({
-        label: kernel.name,
-        layout: pipeline.layout,
-        entries: [
-          { binding: 0, resource: call },
-          ...pipeline.text.bindings.map((binding, k) => ({
-            binding: k + 1,
-            resource: this.#binding(kernel, binding.value, range),
-          })),
-        ],
-      });
-    });
+  #createBindGroups(): ComputeGroup[] {
+    return this.launches.map((launch, i) => this.#bindGroup(launch, i));
   }
 
-  #binding(kernel: TileKernel, id: number, range: RowRange | undefined): GPUBufferBinding {
+  /** What `launch` binds as number `i` of the program. */
+  #bindGroup({ kernel, pipeline, range }: Launch, i: number): ComputeGroup {
+    this.#counters.bindGroupsCreated++;
+    const call = { buffer: this.#call, offset: i * this.#callStride, size: CALL_WORDS * BYTES };
+    const bindings = pipeline.text.bindings.map(({ value }) => ({
+      ...this.#binding(kernel, value, range),
+      written: kernel.buffers.some((buffer) => buffer.value === value && buffer.access === "write"),
+    }));
+    return pipeline.bind(kernel.name, [call, ...bindings]);
+  }
+
+  #binding(kernel: TileKernel, id: number, range: RowRange | undefined): BufferBinding {
     const value = this.#plan.values[id];
     if (value === undefined) throw new Error(`internal: ${kernel.name} binds the unknown value ${id}`);
     const own = this.buffer(value);
@@ -275,12 +308,17 @@ export class StageProgram {
   }
 }
 
+/** Whether kernels write the arguments of launches to it. */
+function launches({ home }: PlanValue): boolean {
+  return home.kind === "list" && home.launches;
+}
+
 /** What is bound for rows `range` (all where undefined) of a value that lies in `parts`. */
 export function bindPart(
   value: PlanValue,
   parts: readonly Part[],
   range: RowRange | undefined,
-): GPUBufferBinding {
+): BufferBinding {
   const [only] = parts;
   if (range === undefined) {
     if (only === undefined || parts.length > 1)
@@ -290,7 +328,7 @@ export function bindPart(
   const part = parts.find(({ from, to }) => from <= range.from && range.to <= to);
   if (part === undefined)
     throw new Error(`internal: no buffer holds rows ${range.from} to ${range.to} of ${value.name}`);
-  const bytes = part.unit * BYTES;
+  const bytes = bytesOf(value, part.unit);
   return {
     buffer: part.buffer,
     offset: (range.from - part.from) * bytes,

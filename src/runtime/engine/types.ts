@@ -38,6 +38,9 @@ export interface EngineStats {
   readonly pipelinesCreated: number;
   readonly bindGroupsCreated: number;
   readonly submits: number;
+  /** Writes to the device and mappings of its results; a steady call makes one of each, a user stage no mapping. */
+  readonly writes: number;
+  readonly maps: number;
   /** Submits of calls made while an earlier call was on the device: uploads that overlapped execution. */
   readonly overlapped: number;
   /** Buffers on the device now, and their bytes. */
@@ -55,6 +58,35 @@ export interface KernelTime {
   readonly stage: Stage;
   readonly runs: number;
   readonly nanoseconds: number;
+}
+
+/** A kernel's launch (or a whole stage) on the device's clock: nanoseconds since the call's first launch began. */
+export interface LaunchTime {
+  readonly name: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** When the parts of one stage's call happened; `performance.now()`, milliseconds. A call cut into chunks of rows is several. */
+export interface CallTimes {
+  readonly stage: Stage;
+  readonly rows: number;
+  readonly begin: number;
+  /** Features are packed and written, commands encoded and submitted. */
+  readonly submitted: number;
+  /** The results lie in the caller's arrays; for the user stage: in the slabs. */
+  readonly end: number;
+  /** Milliseconds after `end` that reading the device's timestamps took. */
+  readonly reading: number;
+  /** On the device: one entry for the stage, or one a launch. Without timestamps it is timed from outside, a wait included. */
+  readonly launches: readonly LaunchTime[];
+}
+
+/** Told of calls as they end. */
+export interface CallWatcher {
+  /** `kernels` gives each launch a pass of its own, or where the device has no timestamps a submission and a wait of its own. */
+  readonly detail: "stages" | "kernels";
+  call(times: CallTimes): void;
 }
 
 /** A value of the plan as the last call left it, compact and row-major. */

@@ -1,22 +1,23 @@
-/** @file What a call brings with it, written to its stage's buffers: features, gathered table rows, slots. */
+/** @file What a call brings with it, on its way to the stage's buffers: features, gathered table rows, slots. */
 import type { Plan, PlanValue } from "../../ir/plan.ts";
 import type { FeatureArray, StageInputs } from "../inputs.ts";
 import type { WeightSource } from "../weights.ts";
-import { BYTES, layoutOf, packRows, type Words } from "./layout.ts";
-import type { Memory } from "./memory.ts";
+import type { ComputeBuffer } from "./compute.ts";
+import { layoutOf, packRows } from "./layout.ts";
 import { eachSlotRun, type Slabs } from "./slabs.ts";
 import type { StageProgram } from "./stage.ts";
+import type { Staging } from "./staging.ts";
 
 /**
- * Writes the features of `inputs`, whose rows the program was prepared for. The ids of tables above one binding become
- * numbers of the distinct rows that this call reads; those rows are read from `weights` and written beside them.
+ * Adds the features of `inputs`, whose rows the program was prepared for. The ids of tables above one binding become
+ * numbers of the distinct rows that this call reads; those rows are read from `weights` and sent beside them.
  */
 export function uploadInputs(
   plan: Plan,
   program: StageProgram,
   inputs: StageInputs,
   weights: WeightSource,
-  memory: Memory,
+  staging: Staging,
 ): void {
   const rewritten = new Map<string, FeatureArray>();
   for (const value of plan.values) {
@@ -25,16 +26,11 @@ export function uploadInputs(
     const ids = gatherIds(home.features, inputs.features, rewritten);
     const buffer = program.prepareGathered(value, ids.length);
     const layout = layoutOf(value);
-    const words = new Float32Array(
-      memory.scratch(ids.length * layout.unit * BYTES),
-      0,
-      ids.length * layout.unit,
-    );
+    const words = staging.place(buffer, 0, value.element, ids.length * layout.unit);
     ids.forEach((id, row) => {
       const from = weights.read(home.path, id * layout.compactUnit, layout.compactUnit);
       packRows(layout, from, 0, 1, words.subarray(row * layout.unit, (row + 1) * layout.unit));
     });
-    memory.write(buffer, 0, words);
   }
   for (const value of plan.values) {
     const { home } = value;
@@ -43,7 +39,7 @@ export function uploadInputs(
     const buffer = program.buffer(value);
     if (array === undefined || buffer === undefined)
       throw new Error(`internal: no values for ${home.feature}`);
-    memory.write(buffer, 0, packed(value, array, inputs.rows, memory));
+    add(staging, value, buffer, array, inputs.rows);
   }
 }
 
@@ -78,7 +74,7 @@ export function uploadKept(
   slabs: Slabs,
   slots: readonly number[],
   inputs: StageInputs,
-  memory: Memory,
+  staging: Staging,
 ): void {
   for (const value of plan.values) {
     const { home } = value;
@@ -87,32 +83,35 @@ export function uploadKept(
     const buffer = slabs.buffer(value.id);
     if (array === undefined || buffer === undefined)
       throw new Error(`internal: no values for ${home.feature}`);
-    const words = packed(value, array, inputs.rows, memory);
+    const layout = layoutOf(value);
     eachSlotRun(slots, (at, slot, length) => {
-      memory.write(buffer, slot * value.unit, words.subarray(at * value.unit, (at + length) * value.unit));
+      const words = staging.place(buffer, slot * value.unit, value.element, length * value.unit);
+      packRows(layout, array, at, length, words);
     });
   }
 }
 
 /** The slots of requests (user stage) or of candidates' requests (item stage). */
-export function uploadSlots(plan: Plan, program: StageProgram, slots: Int32Array, memory: Memory): void {
+export function uploadSlots(plan: Plan, program: StageProgram, slots: Int32Array, staging: Staging): void {
   const kind = program.stage === "user" ? "slots" : "request";
   for (const value of plan.values) {
     const buffer = value.home.kind === kind ? program.buffer(value) : undefined;
-    if (buffer !== undefined) memory.write(buffer, 0, slots);
+    if (buffer !== undefined) staging.add(buffer, 0, slots);
   }
 }
 
-/** `array` itself where it already lies as the buffer wants it, else a copy in scratch memory. */
-function packed(value: PlanValue, array: FeatureArray, rows: number, memory: Memory): Words {
+/** As it is where it already lies as the buffer wants it, else packed. */
+function add(
+  staging: Staging,
+  value: PlanValue,
+  buffer: ComputeBuffer,
+  array: FeatureArray,
+  rows: number,
+): void {
   const layout = layoutOf(value);
-  if (layout.compact && array instanceof Float32Array === (value.element === "f32")) return array;
-  const count = rows * layout.unit;
-  const memoryOfCall = memory.scratch(count * BYTES);
-  const words =
-    value.element === "f32"
-      ? new Float32Array(memoryOfCall, 0, count)
-      : new Int32Array(memoryOfCall, 0, count);
-  packRows(layout, array, 0, rows, words);
-  return words;
+  if (layout.compact && array instanceof Float32Array === (value.element === "f32")) {
+    staging.add(buffer, 0, array);
+    return;
+  }
+  packRows(layout, array, 0, rows, staging.place(buffer, 0, value.element, rows * layout.unit));
 }

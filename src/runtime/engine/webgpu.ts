@@ -1,17 +1,19 @@
 /**
- * @file The WebGPU engine: what callers see of a model on a device. It checks features, deals in handles, and moves to another
+ * @file The engine on a device that runs kernels, WebGPU or CUDA: what callers see of a model there. It checks features, deals in handles, and moves to another
  * device when the one it is on was lost; loaded.ts does the work.
  */
 import { InputError } from "../../ir/error.ts";
 import type { Plan } from "../../ir/plan.ts";
-import { type Device, openDevice, type WebGpuDevice } from "../device.ts";
+import { type Device, type KernelDevice, openDevice } from "../device.ts";
 import { checkInputs, checkRequest, type FeatureValues } from "../inputs.ts";
 import { missingLimits } from "../profile.ts";
 import type { WeightSource } from "../weights.ts";
 import { type CacheOptions, UserCache } from "./cache.ts";
 import { Handle, holding } from "./handles.ts";
 import { type DeviceProgram, LoadedModel, type Meters } from "./loaded.ts";
+import type { KernelTrials } from "./trial.ts";
 import type {
+  CallWatcher,
   Engine,
   EngineOptions,
   EngineStats,
@@ -25,27 +27,35 @@ export type { DeviceProgram } from "./loaded.ts";
 
 /** Loads a program: pipelines, parameters, load stage. Throws RMX0802, RMX0803, RMX0805 and what reading weights throws. */
 export async function loadWebGpuEngine(
-  device: WebGpuDevice,
+  device: KernelDevice,
   program: DeviceProgram,
   weights: WeightSource,
   options: EngineOptions = {},
 ): Promise<WebGpuEngine> {
   const meters: Meters = {
-    counters: { buffersCreated: 0, pipelinesCreated: 0, bindGroupsCreated: 0, submits: 0, overlapped: 0 },
+    counters: {
+      buffersCreated: 0,
+      pipelinesCreated: 0,
+      bindGroupsCreated: 0,
+      submits: 0,
+      writes: 0,
+      maps: 0,
+      overlapped: 0,
+    },
     stageMs: {},
     kernelTimes: new Map(),
   };
-  const load = async (onto: WebGpuDevice): Promise<LoadedModel> => {
+  const load = async (onto: KernelDevice): Promise<LoadedModel> => {
     checkFits(program.plan, onto);
     return LoadedModel.load(onto, program, weights, options, meters);
   };
   const close = (): void => {
     if (options.ownsWeights === true) weights.close();
   };
-  return new WebGpuEngine(program.plan, meters, await load(device), load, close);
+  return new WebGpuEngine(program.plan, device.kind, meters, await load(device), load, close);
 }
 
-function checkFits(plan: Plan, device: WebGpuDevice): void {
+function checkFits(plan: Plan, device: KernelDevice): void {
   const missing = missingLimits(plan.profile, device.profile);
   if (missing.length === 0) return;
   throw new InputError("RMX0802", "the device has less than the program was compiled for", {
@@ -56,23 +66,27 @@ function checkFits(plan: Plan, device: WebGpuDevice): void {
 
 export class WebGpuEngine implements Engine {
   readonly #plan: Plan;
+  /** What `restore` opens. */
+  readonly #kind: KernelDevice["kind"];
   readonly #meters: Meters;
-  readonly #load: (device: WebGpuDevice) => Promise<LoadedModel>;
+  readonly #load: (device: KernelDevice) => Promise<LoadedModel>;
   readonly #close: () => void;
   #model: LoadedModel;
   /** The device that `restore` opened. */
-  #owned: WebGpuDevice | undefined;
+  #owned: KernelDevice | undefined;
   #restoring: Promise<void> | undefined;
   #destroyed = false;
 
   constructor(
     plan: Plan,
+    kind: KernelDevice["kind"],
     meters: Meters,
     model: LoadedModel,
-    load: (device: WebGpuDevice) => Promise<LoadedModel>,
+    load: (device: KernelDevice) => Promise<LoadedModel>,
     close: () => void,
   ) {
     this.#plan = plan;
+    this.#kind = kind;
     this.#meters = meters;
     this.#model = model;
     this.#load = load;
@@ -125,6 +139,16 @@ export class WebGpuEngine implements Engine {
     return this.#model.read(id);
   }
 
+  /** See `LoadedModel.trial`. */
+  trial<R>(run: (trials: KernelTrials) => Promise<R>): Promise<R> {
+    return this.#model.trial(run);
+  }
+
+  /** Tells `watcher` the times of every call from now on; undefined: of none. Calls that are told should be made one by one. */
+  watch(watcher: CallWatcher | undefined): void {
+    this.#meters.watcher = watcher;
+  }
+
   stats(): EngineStats {
     const { counters, stageMs, kernelTimes } = this.#meters;
     return { ...counters, ...this.#model.held, stageMs: { ...stageMs }, kernels: new Map(kernelTimes) };
@@ -147,7 +171,7 @@ export class WebGpuEngine implements Engine {
     this.#model.close("the engine moved to another device");
     this.#owned?.destroy();
     this.#owned = undefined;
-    const device = given ?? (await openOwn());
+    const device = given ?? (await openOwn(this.#kind));
     try {
       const model = await this.#load(device);
       if (this.#destroyed) {
@@ -163,8 +187,8 @@ export class WebGpuEngine implements Engine {
   }
 }
 
-async function openOwn(): Promise<WebGpuDevice> {
-  const device = await openDevice("webgpu");
-  if (device.kind !== "webgpu") throw new Error("internal: another device than asked for");
+async function openOwn(kind: KernelDevice["kind"]): Promise<KernelDevice> {
+  const device = await openDevice(kind);
+  if (device.kind !== kind) throw new Error("internal: another device than asked for");
   return device;
 }

@@ -1,0 +1,145 @@
+/**
+ * @file What storage types cost and gain: latency of a call against f32's and against the byte floor, the time in which the device reads
+ * the stored weights once at the rate of a copy; and device memory against the sum of stored bytes.
+ *
+ *     npm run bench:precision [-- --rows 1,4,16,64,256 --runs 15 --set D=256 --types int8 --json precision.json]
+ *
+ * The model is workload R (bench/workloads/rankmixer_blocks.rmx), compiled for each number of rows. Engines of all types
+ * take turns, so that what else the machine does meets them alike; figures are medians of whole calls.
+ */
+import { writeFileSync } from "node:fs";
+import { table } from "../src/cli/text.ts";
+import { compileFor } from "../src/compile.ts";
+import { drawnInputs, drawnWeights, openDevice } from "../src/index.ts";
+import type { Graph } from "../src/ir/graph.ts";
+import { storedBytes } from "../src/ir/storage.ts";
+import type { WebGpuDevice } from "../src/runtime/device.ts";
+import type { Engine } from "../src/runtime/engine/types.ts";
+import { loadWebGpuEngine } from "../src/runtime/engine/webgpu.ts";
+import { stageValues } from "../src/runtime/inputs.ts";
+import { probeDevice } from "../src/runtime/probe.ts";
+import { elaborateSpec } from "../src/spec.ts";
+import { median } from "../src/statistics.ts";
+
+const SPEC = "bench/workloads/rankmixer_blocks.rmx";
+/** Storage of the products' weights; `f32` is what the others are held against. */
+const TYPES: Readonly<Record<string, string>> = {
+  f32: "f32",
+  f16: "f16",
+  bf16: "bf16",
+  int8: "int8 per channel",
+  "int8 groups": "int8 per group(32)",
+  "int8 zeros": "int8 per channel asymmetric",
+  fp8_e4m3: "fp8_e4m3",
+  fp8_e5m2: "fp8_e5m2",
+};
+
+interface Figures {
+  readonly rows: number;
+  readonly type: string;
+  readonly ms: number;
+  /** Of the time of f32. */
+  readonly ofF32: number;
+  /** Milliseconds in which the stored bytes are read once. */
+  readonly floorMs: number;
+  readonly storedBytes: number;
+  readonly heldBytes: number;
+}
+
+interface Contender {
+  readonly type: string;
+  readonly stored: number;
+  readonly held: number;
+  readonly times: number[];
+  call(): Promise<void>;
+  free(): void;
+}
+
+function option(name: string, fallback: string): string {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
+}
+
+const sets = Object.fromEntries(
+  process.argv.flatMap((word, i) => (process.argv[i - 1] === "--set" ? [word.split("=") as [string, string]] : [])),
+);
+
+function graphOf(type: string, rows: number): Graph {
+  const { graph } = elaborateSpec(SPEC, { set: sets, precision: `"**.w*" = ${TYPES[type]}` });
+  return { ...graph, serve: { requests: 1, candidates: rows } };
+}
+
+async function contender(type: string, rows: number, device: WebGpuDevice): Promise<Contender> {
+  const graph = graphOf(type, rows);
+  const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
+  const engine: Engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights);
+  // Before a call has made its own buffers, what is held are the parameters and a few words a kernel.
+  const held = engine.stats().bytes;
+  const inputs = drawnInputs(graph.features, { requests: 1, candidates: rows, seed: 2 });
+  const items = stageValues(graph.features, inputs, "item");
+  const user = await engine.user({}, { requests: 1 });
+  return {
+    type,
+    stored: graph.params.reduce((sum, { shape, storage }) => sum + storedBytes(shape, storage), 0),
+    held,
+    times: [],
+    call: async () => {
+      await engine.score(user, items, { candidates: rows });
+    },
+    free: () => {
+      engine.destroy();
+      weights.close();
+    },
+  };
+}
+
+async function measure(rows: number, types: readonly string[], device: WebGpuDevice): Promise<Contender[]> {
+  const contenders: Contender[] = [];
+  for (const type of types) contenders.push(await contender(type, rows, device));
+  for (const { call } of contenders) await call();
+  for (let run = 0; run < Number(option("runs", "15")); run++) {
+    for (const { call, times } of contenders) {
+      const started = performance.now();
+      await call();
+      times.push(performance.now() - started);
+    }
+  }
+  for (const { free } of contenders) free();
+  return contenders;
+}
+
+const chosen = option("types", "");
+const types = Object.keys(TYPES).filter((type) => type === "f32" || chosen === "" || chosen.split(",").includes(type));
+const device = await openDevice("webgpu", { quiet: true });
+if (device.kind !== "webgpu") throw new Error("this measures a WebGPU device");
+const { bandwidth } = await probeDevice(device);
+const figures: Figures[] = [];
+for (const rows of option("rows", "1,4,16,64,256").split(",").map(Number)) {
+  const contenders = await measure(rows, types, device);
+  const f32 = median(contenders[0].times);
+  for (const { type, stored, held, times } of contenders) {
+    const ms = median(times);
+    const floorMs = (stored / bandwidth) * 1000;
+    figures.push({ rows, type, ms, ofF32: ms / f32, floorMs, storedBytes: stored, heldBytes: held });
+  }
+}
+device.destroy();
+
+console.log(`${device.name}; a copy moves ${(bandwidth / 1e9).toFixed(1)} GB/s\n`);
+console.log(
+  table(
+    ["rows", "weights in", "ms", "of f32", "byte floor, ms", "stored, MiB", "held over stored"],
+    figures.map(({ rows, type, ms, ofF32, floorMs, storedBytes: stored, heldBytes: held }) => [
+      String(rows),
+      type,
+      ms.toFixed(2),
+      ofF32.toFixed(2),
+      floorMs.toFixed(2),
+      (stored / 2 ** 20).toFixed(2),
+      `${((held / stored - 1) * 100).toFixed(1)} %`,
+    ]),
+    ["right", "left", "right", "right", "right", "right", "right"],
+  ),
+);
+const file = option("json", "");
+if (file !== "") writeFileSync(file, `${JSON.stringify({ device: device.name, bandwidth, figures }, null, 2)}\n`);

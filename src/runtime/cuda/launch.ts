@@ -1,0 +1,119 @@
+/**
+ * @file One launch as the driver takes it: a kernel's arguments and the structure that describes its node in a graph, laid out once
+ * in memory that the driver reads, so that a launch again costs no more than writing what changed.
+ *
+ *     arguments    the bindings' addresses, 8 bytes each, then rmxc_call {int rows, from, to, one}
+ *     pointers     where each argument lies (`kernelParams`)
+ *     node         CUDA_KERNEL_NODE_PARAMS: {func, grid x y z, block x y z, shared bytes, kernelParams, extra}
+ */
+import { CALL_WORDS } from "../../ir/plan.ts";
+import type { BufferBinding, ComputeGroup, ComputePipeline } from "../engine/compute.ts";
+import { DeviceBuffer, UniformBuffer } from "./buffers.ts";
+import type { Context } from "./context.ts";
+
+const POINTER = 8;
+const CALL_BYTES = 4 * CALL_WORDS;
+const NODE_BYTES = 56;
+
+/** A kernel on the device. */
+export interface CudaPipeline extends ComputePipeline {
+  readonly kernel: bigint;
+  /** Threads of a block. */
+  readonly threads: number;
+  /** Bytes of shared memory beyond what the kernel declares. */
+  readonly sharedBytes: number;
+}
+
+/** What a kernel's launch binds. */
+export class LaunchGroup implements ComputeGroup {
+  readonly __brand = "GPUBindGroup";
+  readonly label: string;
+  readonly reads: readonly DeviceBuffer[];
+  readonly writes: readonly DeviceBuffer[];
+  /** CUDA_KERNEL_NODE_PARAMS as `set` left it. */
+  readonly node: Uint8Array;
+  readonly #pipeline: CudaPipeline;
+  readonly #call: UniformBuffer;
+  readonly #callOffset: number;
+  readonly #callWords: Int32Array;
+  readonly #grid: Uint32Array;
+  readonly #pointers: bigint;
+
+  /** `bindings[0]`: the call's words. */
+  constructor(
+    context: Context,
+    label: string,
+    pipeline: CudaPipeline,
+    [call, ...bindings]: readonly BufferBinding[],
+  ) {
+    if (call === undefined || !(call.buffer instanceof UniformBuffer))
+      throw new Error(`internal: ${label} has no call`);
+    this.label = label;
+    this.#pipeline = pipeline;
+    this.#call = call.buffer;
+    this.#callOffset = call.offset ?? 0;
+    const buffers = bindings.map(({ buffer, offset = 0, written = true }) => {
+      if (!(buffer instanceof DeviceBuffer))
+        throw new Error(`internal: ${label} binds no memory of the device`);
+      return { buffer, offset, written };
+    });
+    this.writes = buffers.filter(({ written }) => written).map(({ buffer }) => buffer);
+    this.reads = buffers.filter(({ written }) => !written).map(({ buffer }) => buffer);
+
+    const call0 = buffers.length * POINTER;
+    const pointers = call0 + CALL_BYTES;
+    const node = pointers + (buffers.length + 1) * POINTER;
+    const memory = new ArrayBuffer(node + NODE_BYTES);
+    const base = context.driver.native.addressOf(memory);
+    const words64 = new BigUint64Array(memory);
+    buffers.forEach(({ buffer, offset }, i) => {
+      words64[i] = buffer.address + BigInt(offset);
+    });
+    for (let i = 0; i <= buffers.length; i++) words64[pointers / POINTER + i] = base + BigInt(i * POINTER);
+    words64[node / POINTER] = pipeline.kernel;
+    words64[(node + 40) / POINTER] = base + BigInt(pointers);
+    const sizes = new Uint32Array(memory, node + 8, 7);
+    sizes.set([1, 1, 1, pipeline.threads, 1, 1, pipeline.sharedBytes]);
+    this.#callWords = new Int32Array(memory, call0, CALL_WORDS);
+    this.#grid = sizes.subarray(0, 2);
+    this.#pointers = base + BigInt(pointers);
+    this.node = new Uint8Array(memory, node, NODE_BYTES);
+  }
+
+  get pipeline(): CudaPipeline {
+    return this.#pipeline;
+  }
+
+  /** Puts in the blocks of a grid and the call's present words. */
+  set(x: number, y: number): void {
+    const { bytes } = this.#call;
+    this.#grid[0] = x;
+    this.#grid[1] = y;
+    this.#callWords.set(new Int32Array(bytes.buffer, bytes.byteOffset + this.#callOffset, CALL_WORDS));
+  }
+
+  /** Everything of a launch that can change from call to call, as `set` left it. */
+  get changing(): readonly number[] {
+    return [...this.#grid, ...this.#callWords];
+  }
+
+  /** Launches outside any graph. */
+  launch(context: Context): void {
+    const { kernel, threads, sharedBytes } = this.#pipeline;
+    const [x = 1, y = 1] = this.#grid;
+    context.call(
+      "cuLaunchKernel",
+      kernel,
+      x,
+      y,
+      1,
+      threads,
+      1,
+      1,
+      sharedBytes,
+      context.stream,
+      this.#pointers,
+      0,
+    );
+  }
+}

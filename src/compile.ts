@@ -2,17 +2,22 @@
  * @file The compiler as one function: spec in, a Plan and the kernels' text for each device profile out. No device is
  * needed and no weight is read.
  *
- *     spec ──elaborate──▶ Graph ──passes──▶ Plan ──lower──▶ threads ──print──▶ WGSL
+ *     spec ──elaborate──▶ Graph ──passes──▶ Plan ──lower──▶ threads ──print──▶ WGSL | CUDA-C
  */
+import { printCuda } from "../backends/cuda/print.ts";
 import { lowerKernel } from "../backends/lower/index.ts";
 import { printWgsl } from "../backends/wgsl/print.ts";
 import type { Diagnostic, Sources } from "../grammar/diagnostics.ts";
+import type { Apart } from "../passes/fuse.ts";
+import type { Fusion } from "../passes/pass.ts";
 import { runPipeline } from "../passes/pipeline.ts";
 import { type Artifact, writeArtifact } from "./artifact.ts";
+import type { DeviceCeilings } from "./ir/ceilings.ts";
 import { withChoices } from "./ir/choices.ts";
 import type { Graph } from "./ir/graph.ts";
 import type { KernelText, Plan } from "./ir/plan.ts";
 import type { Profile } from "./ir/profile.ts";
+import type { ScheduleSource } from "./ir/schedule.ts";
 import type { LoadOptions } from "./load.ts";
 import type { Device } from "./runtime/device.ts";
 import type { Engine } from "./runtime/engine/types.ts";
@@ -22,7 +27,7 @@ import { elaborateSpec, type SpecOptions } from "./spec.ts";
 import { allKernels } from "./variant.ts";
 
 export interface CompileOptions extends SpecOptions {
-  /** A variant is made for each: a built-in profile (`gpu`, `software`), a JSON file of one, or a device's own. Default: `gpu`. */
+  /** A variant is made for each: a built-in profile (`gpu`, `software`, `sm_80`, `sm_90`, `sm_90a`), a JSON file of one, or a device's own. Default: `gpu`. */
   readonly profiles?: readonly (string | Profile)[];
   /** Default true. False gives every temporary a buffer of its own, so that each can be read back and verified. */
   readonly reuseArena?: boolean;
@@ -30,6 +35,12 @@ export interface CompileOptions extends SpecOptions {
   readonly choices?: boolean;
   /** Default true. False computes what depends on the request alone for every candidate all the same: what reuse is measured against. */
   readonly reuse?: boolean;
+  /** Schedules that overrule the cost model's, where they are valid for the kernel and the profile: what a tuner has measured. */
+  readonly schedules?: ScheduleSource;
+  /** What the cost model takes the device for. Default: that of the profile's class. */
+  readonly ceilings?: DeviceCeilings;
+  /** How far kernels are fused: `off`, `vertical` or `all`, the default. */
+  readonly fuse?: Fusion;
   /** Called after each pass of each variant with what the pass made. */
   readonly onPass?: (pass: string, result: Graph | Plan, profile: Profile) => void;
 }
@@ -40,6 +51,8 @@ export interface Variant {
   readonly kernels: readonly KernelText[];
   /** The Graph whose nodes the plan's values hold: what verification evaluates. */
   readonly graph: Graph;
+  /** Kernels that read one another and were not merged, each with the reason. */
+  readonly apart: readonly Apart[];
   /** The Graph that the passes were given: the model as elaborated, with its choices as outputs where asked for. */
   readonly source: Graph;
 }
@@ -104,12 +117,20 @@ export async function compile(specPath: string, options: CompileOptions = {}): P
 export function compileFor(graph: Graph, profile: Profile, options: CompileOptions = {}): Variant {
   const { onPass } = options;
   const source = options.choices === true ? withChoices(graph) : graph;
-  const { graph: final, plan } = runPipeline(source, {
+  const {
+    graph: final,
+    plan,
+    apart = [],
+  } = runPipeline(source, {
     profile,
     reuseArena: options.reuseArena ?? true,
     reuse: options.reuse ?? true,
+    ...(options.fuse !== undefined && { fusion: options.fuse }),
+    ...(options.schedules !== undefined && { schedules: options.schedules }),
+    ...(options.ceilings !== undefined && { ceilings: options.ceilings }),
     ...(onPass !== undefined && { onPass: (pass, result) => onPass(pass, result, profile) }),
   });
-  const kernels = allKernels(plan).map((kernel) => printWgsl(lowerKernel(kernel, plan)));
-  return { plan, kernels, graph: final, source };
+  const print = profile.cuda === undefined ? printWgsl : printCuda;
+  const kernels = allKernels(plan).map((kernel): KernelText => print(lowerKernel(kernel, plan)));
+  return { plan, kernels, graph: final, apart, source };
 }

@@ -2,7 +2,16 @@
  * @file Files and folders that appear whole or not at all: everything is written under a temporary name beside its place
  * and renamed into it.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "./ir/error.ts";
 
@@ -12,6 +21,24 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
   writing(path, () => {
     try {
       writeFileSync(temporary, content);
+      renameSync(temporary, path);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  });
+}
+
+/** The same for a file that is too large to be held: `chunks` one after another. */
+export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writing(path, () => {
+    try {
+      const file = openSync(temporary, "w");
+      try {
+        for (const chunk of chunks) writeFileSync(file, chunk);
+      } finally {
+        closeSync(file);
+      }
       renameSync(temporary, path);
     } finally {
       rmSync(temporary, { force: true });

@@ -20,9 +20,10 @@ export { type Diagnostic, DiagnosticError, type Sources, type Span } from "../gr
 export { type ArtifactProgram, loadArtifact } from "./artifactprogram.ts";
 export { type CompileOptions, compile, type Program, type Variant } from "./compile.ts";
 export { InputError } from "./ir/error.ts";
-export type { FeatureInfo, Graph, ParamInfo } from "./ir/graph.ts";
+export type { FeatureInfo, Graph, ParamInfo, Storage } from "./ir/graph.ts";
 export type { KernelText, Plan } from "./ir/plan.ts";
 export type { Profile } from "./ir/profile.ts";
+export type { Schedule, ScheduleSource } from "./ir/schedule.ts";
 export { readInputs, writeInputs, writeOutputs } from "./runtime/datafiles.ts";
 export { type Device, type DeviceChoice, type DeviceKind, openDevice } from "./runtime/device.ts";
 export { drawnWeights } from "./runtime/drawn.ts";
@@ -39,5 +40,6 @@ export type {
 } from "./runtime/engine/types.ts";
 export { fileWeights as readWeights } from "./runtime/fileweights.ts";
 export type { FeatureValues, ModelInputs } from "./runtime/inputs.ts";
+export { storedWeights } from "./runtime/storedweights.ts";
 export type { DrawOptions, WeightSource } from "./runtime/weights.ts";
 export type { SetValue } from "./spec.ts";

@@ -40,7 +40,7 @@ export async function loadEngine(
       "RMX0821",
       `${program.name} is compiled to kernels, which the reference device cannot run`,
       {
-        help: "open a WebGPU device, or compile the spec in this process",
+        help: "open a CUDA or WebGPU device, or compile the spec in this process",
       },
     );
   }
@@ -50,7 +50,7 @@ export async function loadEngine(
   try {
     const engine = await loadOnto(device, variant, program.graph, file, { ...options, ownsWeights: true });
     // On the device they are enough; what is read again (a table's rows, all to restore) comes from the file.
-    if (device.kind === "webgpu") file.release();
+    if (device.kind !== "reference") file.release();
     return engine;
   } catch (error) {
     file.close();
@@ -65,7 +65,7 @@ async function loadOnto(
   weights: WeightSource,
   options: EngineOptions,
 ): Promise<Engine> {
-  if (device.kind === "webgpu" && variant !== undefined) {
+  if (device.kind !== "reference" && variant !== undefined) {
     return loadWebGpuEngine(device, variant, weights, options);
   }
   if (graph === undefined) throw new Error("internal: the reference device without a model");

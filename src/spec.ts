@@ -16,6 +16,8 @@ export type SetValue = string | number | boolean;
 export interface SpecOptions {
   /** Values for the model's parameters: `{ T: 32, D: 1536 }`. */
   readonly set?: Readonly<Record<string, SetValue>>;
+  /** Lines of a `precision` block, `;` or line ends between them, that come after the spec's own. */
+  readonly precision?: string;
 }
 
 export interface ElaboratedSpec {
@@ -31,7 +33,8 @@ export function elaborateSpec(path: string, options: SpecOptions = {}): Elaborat
   const sets = Object.fromEntries(
     Object.entries(options.set ?? {}).map(([name, value]) => [name, String(value)]),
   );
-  const { graph, diagnostics, sources } = elaborate(path, { sets, host: nodeHost(path) });
+  const { precision } = options;
+  const { graph, diagnostics, sources } = elaborate(path, { sets, precision, host: nodeHost(path) });
   if (graph === undefined || diagnostics.some((d) => d.severity === "error")) {
     throw new DiagnosticError(diagnostics, sources);
   }
@@ -92,10 +95,10 @@ function refuseOddFiles(path: string): void {
   }
 }
 
-/** Said once: the meaning of the `precision` block is checked and recorded, and its arithmetic is not built yet. */
+/** Said once, and here alone: the `precision` block has its meaning in the reference and in files, and not in kernels yet. */
 function precisionNote(graph: Graph): Diagnostic[] {
   const { compute, parts, derived } = graph.precision;
-  const stored = graph.params.some(({ storage }) => storage.kind !== "plain" || storage.type !== "f32");
+  const stored = graph.params.some(({ storage }) => storage.element !== "f32");
   if (compute === "f32" && parts.every((part) => part.compute === "f32") && derived.length === 0 && !stored)
     return [];
   return [
@@ -103,7 +106,7 @@ function precisionNote(graph: Graph): Diagnostic[] {
       code: "RMX0490",
       severity: "note",
       message:
-        "the `precision` block is checked and recorded, but this version computes and stores everything in f32",
+        "kernels of this version compute and store everything in f32; `rmxc quantize` and `rmxc cost` go by the precision asked for",
     },
   ];
 }

@@ -16,7 +16,31 @@ export interface Helper {
   readonly width: 1 | 4;
 }
 
-/** TYPE (of the argument) and OF (of its elements) are filled in, and the name. */
+/**
+ * Rounds to `fraction` bits, ties to even; below the smallest normal number, to multiples of `quantum`. The carry of the addition is
+ * the rounding, as in the codecs.
+ */
+function rounding(
+  fn: string,
+  fraction: number,
+  smallest: number,
+  quantum: number,
+  largest: number,
+): readonly string[] {
+  const dropped = 23 - fraction;
+  const half = 2 ** (dropped - 1) - 1;
+  return [
+    `fn ${fn}(x: TYPE) -> TYPE {`,
+    "  let bits = bitcast<BITS>(x);",
+    `  let even = (bits + BITS(${half}u) + ((bits >> BITS(${dropped}u)) & BITS(1u))) & BITS(${2 ** 32 - 2 ** dropped}u);`,
+    `  let small = round(x * ${1 / quantum}.0) * ${quantum};`,
+    `  let y = select(bitcast<TYPE>(even), small, abs(x) < TYPE(${smallest}));`,
+    `  return select(clamp(y, TYPE(-${largest}.0), TYPE(${largest}.0)), x, x != x);`,
+    "}",
+  ];
+}
+
+/** TYPE (of the argument), BITS (the same of u32) and OF (of its elements) are filled in, and the name. */
 const HELPERS: Partial<Record<ThreadFn, readonly string[]>> = {
   sigmoid: [
     "fn sigmoid(x: TYPE) -> TYPE {",
@@ -82,6 +106,56 @@ const HELPERS: Partial<Record<ThreadFn, readonly string[]>> = {
     "  return select(magnitude, -magnitude, (x < TYPE(0.0)) & odd);",
     "}",
   ],
+  unpack_int8: [
+    "fn unpack_int8(w: u32) -> vec4<f32> {",
+    "  return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));",
+    "}",
+  ],
+  unpack_f16: [
+    "fn unpack_f16(a: u32, b: u32) -> vec4<f32> {",
+    "  return vec4<f32>(unpack2x16float(a), unpack2x16float(b));",
+    "}",
+  ],
+  unpack_bf16: [
+    "fn unpack_bf16(a: u32, b: u32) -> vec4<f32> {",
+    "  return bitcast<vec4<f32>>(vec4<u32>(a << 16, a & 0xffff0000, b << 16, b & 0xffff0000));",
+    "}",
+  ],
+  unpack_e5m2: [
+    "fn unpack_e5m2(w: u32) -> vec4<f32> {",
+    "  // The upper byte of an f16.",
+    "  let a = ((w & 0xff) << 8) | ((w & 0xff00) << 16);",
+    "  let b = ((w & 0xff0000) >> 8) | (w & 0xff000000);",
+    "  return vec4<f32>(unpack2x16float(a), unpack2x16float(b));",
+    "}",
+  ],
+  unpack_e4m3: [
+    "fn unpack_e4m3(w: u32) -> vec4<f32> {",
+    "  // An f16 with the same exponent field is 2^8 times smaller; subnormals come out right.",
+    "  let a = ((w & 0xff) << 8) | ((w & 0xff00) << 16);",
+    "  let b = ((w & 0xff0000) >> 8) | (w & 0xff000000);",
+    "  let x = (a & 0x80008000) | ((a & 0x7f007f00) >> 1);",
+    "  let y = (b & 0x80008000) | ((b & 0x7f007f00) >> 1);",
+    "  return vec4<f32>(unpack2x16float(x), unpack2x16float(y)) * 256.0;",
+    "}",
+  ],
+  round_f16: rounding("round_f16", 10, 2 ** -14, 2 ** -24, 65504),
+  round_e5m2: rounding("round_e5m2", 2, 2 ** -14, 2 ** -16, 57344),
+  round_e4m3: rounding("round_e4m3", 3, 2 ** -6, 2 ** -9, 448),
+  round_bf16: [
+    "fn round_bf16(x: TYPE) -> TYPE {",
+    "  let bits = bitcast<BITS>(x);",
+    "  let even = (bits + BITS(0x7fffu) + ((bits >> BITS(16u)) & BITS(1u))) & BITS(0xffff0000u);",
+    "  // The largest: an infinity of the sum's carry goes back to it.",
+    "  let y = bitcast<TYPE>(min(even & BITS(0x7fffffffu), BITS(0x7f7f0000u)) | (bits & BITS(0x80000000u)));",
+    "  return select(y, x, x != x);",
+    "}",
+  ],
+  round_int8: [
+    "fn round_int8(x: TYPE) -> TYPE {",
+    "  return select(clamp(round(x), TYPE(-127.0), TYPE(127.0)), x, x != x);",
+    "}",
+  ],
   sum4: ["fn sum4(v: vec4<OF>) -> OF {", "  return (v.x + v.y) + (v.z + v.w);", "}"],
   max4: ["fn max4(v: vec4<OF>) -> OF {", "  return max(max(v.x, v.y), max(v.z, v.w));", "}"],
   min4: ["fn min4(v: vec4<OF>) -> OF {", "  return min(min(v.x, v.y), min(v.z, v.w));", "}"],
@@ -125,6 +199,9 @@ export function helperText(helper: Helper): string[] {
   const type = width === 4 ? `vec4<${of}>` : of;
   const [head, ...rest] = lines;
   return [(head ?? "").replace(/^fn \w+/, `fn ${helperName(helper)}`), ...rest].map((line) =>
-    line.replaceAll("TYPE", type).replaceAll("OF", of),
+    line
+      .replaceAll("TYPE", type)
+      .replaceAll("BITS", width === 4 ? "vec4<u32>" : "u32")
+      .replaceAll("OF", of),
   );
 }

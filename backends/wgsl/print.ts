@@ -35,6 +35,7 @@ const OPERATORS: Partial<Record<ThreadFn, readonly [string, number]>> = {
   sub: ["-", 5],
   shr: [">>", 4],
   bitand: ["&", 4],
+  bitxor: ["^", 4],
   eq: ["==", 3],
   ne: ["!=", 3],
   lt: ["<", 3],
@@ -63,6 +64,7 @@ const CALLS: Partial<Record<ThreadFn, string>> = {
   subgroup_max: "subgroupMax",
   subgroup_min: "subgroupMin",
   subgroup_broadcast: "subgroupBroadcast",
+  subgroup_shuffle: "subgroupShuffle",
 };
 
 const ATOM = 8;
@@ -220,8 +222,15 @@ class Printer {
       case "store_shared":
         out(`${s.array}[${this.text(s.index)}] = ${this.text(s.value)};`);
         return;
+      case "mma":
+        throw new Error(`internal: ${this.program.name} multiplies fragments, which WGSL does not have`);
+      case "block":
+        out("{");
+        this.block(s.body, `${indent}  `);
+        out("}");
+        return;
       case "barrier":
-        out("workgroupBarrier();");
+        out(s.storage ? "storageBarrier();" : "workgroupBarrier();");
         return;
       case "return":
         out("return;");
@@ -252,6 +261,8 @@ class Printer {
         return { text: this.read(e.binding, e.index, e.type.width), level: ATOM };
       case "shared":
         return { text: `${e.array}[${this.text(e.index)}]`, level: ATOM };
+      case "matrices":
+        throw new Error(`internal: ${this.program.name} loads fragments, which WGSL does not have`);
       case "call":
         return this.call(e.fn, e.args, e.type);
       default:

@@ -73,6 +73,8 @@ describe.each<Extract<Lowering, { kind: "score" }>>([
   { kind: "score", lanes: 8, rows: 1, groups: 1, combine: "subgroup" },
   { kind: "score", lanes: 8, rows: 4, groups: 1, combine: "subgroup" },
   { kind: "score", lanes: 8, rows: 8, groups: 2, combine: "subgroup" },
+  // More rows than lanes, and no multiple of them.
+  { kind: "score", lanes: 8, rows: 11, groups: 1, combine: "subgroup" },
   { kind: "score", lanes: 16, rows: 1, groups: 1, combine: "shared" },
 ])("$rows rows, $lanes lanes, $combine", (lowering) => {
   test.each<[string, number[], number | undefined]>([

@@ -36,7 +36,7 @@ describe("parameter paths", () => {
     ]);
     expect(graph?.serve).toEqual({ requests: 8, candidates: 2048 });
     expect(graph?.precision.compute).toBe("f16");
-    const stored = graph?.params.filter((p) => p.storage.kind === "int8").map((p) => p.path);
+    const stored = graph?.params.filter((p) => p.storage.element === "int8").map((p) => p.path);
     expect(stored).toEqual([0, 1].flatMap((i) => [`layers.${i}.block.ffn.w1`, `layers.${i}.block.ffn.w2`]));
   });
 
@@ -156,9 +156,6 @@ model m() {
     "score.**" = bf16
   }
 }`);
-    expect(graph.params.map((p) => p.storage)).toEqual([
-      { kind: "plain", type: "bf16" },
-      { kind: "plain", type: "bf16" },
-    ]);
+    expect(graph.params.map((p) => p.storage)).toEqual([{ element: "bf16" }, { element: "bf16" }]);
   });
 });

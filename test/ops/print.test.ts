@@ -30,7 +30,7 @@ function full(): Graph {
         init: { kind: "normal", std: 1e-5 },
         table: true,
         training: false,
-        storage: { kind: "int8", per: "channel" },
+        storage: { element: "int8", scale: { shared: [1], symmetric: false } },
         origin,
       },
       {
@@ -39,8 +39,8 @@ function full(): Graph {
         init: { kind: "xavier", scale: 0.01 },
         table: false,
         training: true,
-        storage: { kind: "int8", per: "group", size: 32 },
-        inputs: { kind: "plain", type: "fp8_e4m3" },
+        storage: { element: "int8", scale: { shared: [], group: 32, symmetric: true } },
+        inputs: "fp8_e4m3",
       },
       {
         path: "b",
@@ -48,7 +48,7 @@ function full(): Graph {
         init: { kind: "zeros" },
         table: false,
         training: false,
-        storage: { kind: "plain", type: "bf16" },
+        storage: { element: "bf16" },
       },
     ],
     features: [
@@ -66,7 +66,13 @@ function full(): Graph {
     precision: {
       compute: "f16",
       parts: [{ pattern: "**.norm*", compute: "f32" }],
-      derived: [{ pattern: "*.w", storage: { kind: "plain", type: "fp8_e5m2" } }],
+      derived: [
+        {
+          path: "a.w",
+          storage: { element: "fp8_e5m2", scale: { shared: [0, 2], symmetric: true } },
+          inputs: "int8",
+        },
+      ],
     },
   };
 }
@@ -78,9 +84,9 @@ describe("text", () => {
       serve requests <= 1, candidates <= 16
       compute f16
       compute "**.norm*" = f32
-      derived "*.w" = fp8_e5m2
-      param "videos": [9, 4] = normal(std = 0.00001), int8 per channel, table
-      param "w": [] = xavier(scale = 0.01), int8 per group(32), inputs fp8_e4m3, training
+      derived "a.w" = fp8_e5m2 per channel over [0, 2], inputs int8
+      param "videos": [9, 4] = normal(std = 0.00001), int8 per channel over [1] asymmetric, table
+      param "w": [] = xavier(scale = 0.01), int8 per group(32) over [], inputs fp8_e4m3, training
       param "b": [3] = zeros, bf16
       feature "watched": i32[2] user, in "videos" of 9 rows, length "watched.length"
       feature "watched.length": i32[] user, at most 2

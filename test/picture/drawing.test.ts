@@ -6,7 +6,7 @@ import { compile } from "../../src/compile.ts";
 
 const spec = join(import.meta.dirname, "../../examples/ug_rankmixer.rmx");
 const draw = async (set: Readonly<Record<string, number>>, reuse = true): Promise<string> =>
-  drawing(await compile(spec, { set: { T: 4, U: 2, D: 16, rows: 20, ...set }, reuse }));
+  drawing(await compile(spec, { set: { T: 4, U: 2, D: 16, rows: 20, ...set }, reuse, fuse: "vertical" }));
 
 const count = (text: string, what: RegExp): number => [...text.matchAll(what)].length;
 const kept = /rx="[\d.]+" fill="#d9f2e3" stroke="#1d7f4c" stroke-width="2"/g;

@@ -38,7 +38,7 @@ export class Sketch {
       init: { kind: "xavier", scale: 1 },
       table: false,
       training: false,
-      storage: { kind: "plain", type: "f32" },
+      storage: { element: "f32" },
     });
     return { id: node.id };
   }

@@ -140,6 +140,6 @@ function param(b: GraphBuilder, path: string, shape: readonly number[]): Operand
     init: { kind: "normal", std: 1 },
     table: false,
     training: false,
-    storage: { kind: "plain", type: "f32" },
+    storage: { element: "f32" },
   });
 }

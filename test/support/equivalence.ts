@@ -5,6 +5,7 @@
 import { expect } from "vitest";
 import { interpret } from "../../backends/interpret/interpret.ts";
 import { type EvaluationInput, evaluate, type Tensor } from "../../backends/reference/evaluate.ts";
+import type { Fusion } from "../../passes/pass.ts";
 import { type Compiled, runPipeline } from "../../passes/pipeline.ts";
 import { activeElements } from "../../src/ir/activerows.ts";
 import type { FeatureInfo, Graph, Operand, ParamInfo } from "../../src/ir/graph.ts";
@@ -77,7 +78,11 @@ export function expectEquivalent(
   graph: Graph,
   sizes: Sizes,
   seed = 1,
-  { profile = software, reuse = true }: { readonly profile?: Profile; readonly reuse?: boolean } = {},
+  {
+    profile = software,
+    reuse = true,
+    fusion = "all",
+  }: { readonly profile?: Profile; readonly reuse?: boolean; readonly fusion?: Fusion } = {},
 ): Compiled {
   const input = drawInput(graph, sizes, seed);
   const outputsOf = (g: Graph): ArrayLike<number>[] => {
@@ -89,6 +94,7 @@ export function expectEquivalent(
   const compiled = runPipeline(graph, {
     profile,
     reuse,
+    fusion,
     onPass(name, result) {
       if (!("nodes" in result)) return;
       expect(verifyGraph(result), `after ${name}`).toEqual([]);

@@ -198,6 +198,6 @@ function param(path: string, shape: readonly number[], table: boolean): Paramete
     init: { kind: "normal", std: 1 },
     table,
     training: false,
-    storage: { kind: "plain", type: "f32" },
+    storage: { element: "f32" },
   };
 }

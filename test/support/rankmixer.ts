@@ -21,7 +21,7 @@ export function rankMixer({ T, U, D, L }: RankMixerSizes): Graph {
       init: { kind: "normal", std: 1 },
       table: false,
       training: false,
-      storage: { kind: "plain", type: "f32" },
+      storage: { element: "f32" },
     });
   const tokens = (name: string, stage: "user" | "item", rows: number): Operand => {
     const x = b.feature({ name, stage, dtype: "f32", shape: [8] });

@@ -33,6 +33,8 @@ export interface ZooOptions {
   readonly sizes?: readonly Sizes[];
   readonly tolerance?: number;
   readonly seed?: number;
+  /** Lines of a `precision` block, `;` between them. */
+  readonly precision?: string;
   /** Compiles for the sizes that the spec serves, not for the calls of the test. */
   readonly asServed?: boolean;
   /** Limits to compile for, where smaller than the device's. */
@@ -44,17 +46,21 @@ export type Tensors = Readonly<
   Record<string, { readonly shape: readonly number[]; readonly values: readonly number[] }>
 >;
 
-/** The WebGPU device of a test file; `destroy` it at the end. */
+/**
+ * The WebGPU device of a test file; `destroy` it at the end. A software driver compiles each kernel for seconds to run it for
+ * microseconds: it is told not to optimise, which halves the time. test/device runs what its optimiser makes.
+ */
 export async function openZoo(): Promise<WebGpuDevice> {
+  process.env.GALLIVM_PERF ??= "nopt";
   const opened = await openDevice("webgpu");
   if (opened.kind !== "webgpu") throw new Error("no WebGPU device: npm test installs a software driver");
   return opened;
 }
 
 /** The Graph of a spec; its diagnostics fail the test. */
-export function graphOfSpec(text: string, set: ZooOptions["set"] = {}): Graph {
+export function graphOfSpec(text: string, set: ZooOptions["set"] = {}, precision?: string): Graph {
   const sets = Object.fromEntries(Object.entries(set).map(([name, value]) => [name, String(value)]));
-  const { graph, diagnostics } = elaborateText(text, { sets });
+  const { graph, diagnostics } = elaborateText(text, { sets, ...(precision !== undefined && { precision }) });
   expect(diagnostics.filter((d) => d.severity === "error").map((d) => `${d.code} ${d.message}`)).toEqual([]);
   if (graph === undefined) throw new Error("internal: no Graph and no error");
   return graph;
@@ -66,7 +72,7 @@ export async function expectAgrees(
   text: string,
   options: ZooOptions = {},
 ): Promise<Variant> {
-  const graph = graphOfSpec(text, options.set);
+  const graph = graphOfSpec(text, options.set, options.precision);
   const weights = drawnWeights(graph.params, { seed: options.seed ?? 1, perturb: true });
   const sizes = options.sizes ?? [
     { requests: 1, candidates: 1 },
@@ -134,7 +140,7 @@ export async function expectVector(
   }
 }
 
-async function expectCallsAgree(
+export async function expectCallsAgree(
   device: WebGpuDevice,
   graph: Graph,
   weights: WeightSource,

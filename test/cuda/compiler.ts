@@ -1,0 +1,64 @@
+/** @file NVIDIA's compiler on a model's kernels: warnings are errors, and the assembler says what registers and stack they take. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KernelText } from "../../src/ir/plan.ts";
+
+/** What ptxas says of a kernel. */
+export interface Assembled {
+  readonly kernel: string;
+  readonly registers: number;
+  readonly stack: number;
+  readonly spills: number;
+}
+
+/** The command, if there is one. */
+export function findNvcc(): string | undefined {
+  for (const command of [process.env.NVCC ?? "nvcc", "/usr/local/cuda/bin/nvcc"]) {
+    if (spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0) return command;
+  }
+  return undefined;
+}
+
+/** Compiles the kernels in one run; their helpers have the same names, so each stands in a namespace. */
+export function assemble(nvcc: string, arch: string, kernels: readonly KernelText[]): readonly Assembled[] {
+  const folder = mkdtempSync(join(tmpdir(), "rmxc-nvcc-"));
+  try {
+    const text = kernels.map((kernel, i) => `namespace kernel_${i} {\n${kernel.text}}`).join("\n");
+    writeFileSync(join(folder, "model.cu"), `${text}\n`);
+    const args = [
+      `-arch=${arch}`,
+      "-Werror",
+      "all-warnings",
+      "-Xptxas",
+      "-v",
+      "-cubin",
+      "-o",
+      "model.cubin",
+      "model.cu",
+    ];
+    const ran = spawnSync(nvcc, args, { cwd: folder, encoding: "utf8" });
+    if (ran.status !== 0) throw new Error(ran.stderr || `nvcc ended with ${ran.status}`);
+    return parsed(ran.stderr + ran.stdout);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const KERNEL =
+  /Function properties for (\w+)\s+(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads\s+ptxas info\s+: Used (\d+) registers/g;
+
+function parsed(said: string): Assembled[] {
+  return [...said.matchAll(KERNEL)].map(([, kernel = "", stack, stores, loads, registers]) => ({
+    kernel,
+    registers: Number(registers),
+    stack: Number(stack),
+    spills: Number(stores) + Number(loads),
+  }));
+}
+
+/** The version, for messages: "13.0". */
+export function nvccVersion(nvcc: string): string {
+  return /release (\d+\.\d+)/.exec(execFileSync(nvcc, ["--version"], { encoding: "utf8" }))?.[1] ?? "unknown";
+}

@@ -1,0 +1,161 @@
+/**
+ * The `mma` lowering on the host: with whole numbers that 16 bits hold exactly, sums are exact and every fragment must be in its
+ * place; with drawn ones, the error is that of rounding the operands.
+ */
+import { describe, expect, it } from "vitest";
+import { printCuda } from "../../backends/cuda/print.ts";
+import { lowerKernel } from "../../backends/lower/index.ts";
+import { evaluate } from "../../backends/reference/evaluate.ts";
+import { compileFor, type Variant } from "../../src/compile.ts";
+import { sm_80 } from "../../src/ir/profiles.ts";
+import { withSchedule } from "../../src/ir/schedule.ts";
+import type { Lowering, TileKernel } from "../../src/ir/tile.ts";
+import { drawnWeights } from "../../src/runtime/drawn.ts";
+import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import type { ModelInputs } from "../../src/runtime/inputs.ts";
+import { relativeError } from "../../src/runtime/verify.ts";
+import type { WeightSource } from "../../src/runtime/weights.ts";
+import { graphOfSpec } from "../support/zoo.ts";
+import { HostProgram } from "./host.ts";
+
+type Mma = Extract<Lowering, { kind: "mma" }>;
+
+const mma = (half: Mma["half"], warpsM: number, warpsN: number, tilesM: number, tilesN: number): Mma => ({
+  kind: "mma",
+  half,
+  warpsM,
+  warpsN,
+  tilesM,
+  tilesN,
+});
+
+/** The variant with every product of a plain grid lowered so. */
+function withMma(
+  variant: Variant,
+  lowering: Mma,
+  step: number,
+): { readonly variant: Variant; readonly count: number } {
+  const { plan } = variant;
+  let count = 0;
+  const one = (kernel: TileKernel): TileKernel => {
+    const dot = kernel.body.find((s) => s.kind === "dot");
+    if (dot?.kind !== "dot") return kernel;
+    count++;
+    const tiles = {
+      [dot.m]: 16 * lowering.warpsM * lowering.tilesM,
+      [dot.n]: 8 * lowering.warpsN * lowering.tilesN,
+    };
+    return withSchedule(kernel, { lowering, tiles, steps: { [dot.k]: step } });
+  };
+  const { load, user, item } = plan.kernels;
+  const kernels = { load: load.map(one), user: user.map(one), item: item.map(one) };
+  const all = [...kernels.load, ...kernels.user, ...kernels.item];
+  const texts = all.map((kernel) => printCuda(lowerKernel(kernel, plan)));
+  return { variant: { ...variant, plan: { ...plan, kernels }, kernels: texts }, count };
+}
+
+const whole =
+  (seed: number) =>
+  (i: number): number =>
+    ((((i + 7 * seed) * 2654435761) >>> 8) % 5) - 2;
+
+const wholeWeights: WeightSource = {
+  read: (_path, start, count) => Float32Array.from({ length: count }, (_, i) => whole(1)(start + i)),
+  has: () => true,
+  release() {},
+  close() {},
+};
+
+const SPEC = `
+model m(T: int, D: int, K: int) {
+  item { x: f32[T, D] }
+  param w: [T, D, K]
+  param b: [T, K]
+  param v: [K, D]
+  h = relu(einsum("t d, t d k -> t k", x, w) + b)
+  task up = h
+  task down = einsum("t k, k d -> t d", h, v) + x
+  task back = einsum("t d, k d -> t k", x, v)
+}`;
+
+const SHAPES = [
+  { T: 1, D: 16, K: 8, candidates: 1 },
+  { T: 3, D: 37, K: 21, candidates: 5 },
+  { T: 2, D: 72, K: 130, candidates: 67 },
+];
+
+const SCHEDULES = [
+  { lowering: mma("bf16", 1, 1, 1, 2), step: 16 },
+  { lowering: mma("f16", 2, 2, 2, 4), step: 32 },
+  { lowering: mma("bf16", 1, 4, 1, 4), step: 64 },
+  { lowering: mma("bf16", 2, 4, 4, 4), step: 32 },
+];
+
+function errorsOf(
+  { T, D, K, candidates }: (typeof SHAPES)[number],
+  { lowering, step }: (typeof SCHEDULES)[number],
+  weights: WeightSource,
+  change: (inputs: ModelInputs) => ModelInputs,
+): Map<string, number> {
+  const graph = graphOfSpec(SPEC, { T, D, K });
+  const compiled = compileFor({ ...graph, serve: { requests: 1, candidates } }, sm_80, {
+    reuseArena: false,
+    fuse: "vertical",
+  });
+  const { variant, count } = withMma(compiled, lowering, step);
+  expect(count).toBeGreaterThan(0);
+  const program = new HostProgram(variant);
+  try {
+    const inputs = change(drawnInputs(graph.features, { requests: 1, candidates, seed: 3 }));
+    const run = program.run(inputs, weights);
+    const meant = evaluate(
+      graph,
+      { ...inputs, params: weights },
+      graph.outputs.map((o) => o.value),
+    );
+    return new Map(
+      graph.outputs.map(({ name }, i) => {
+        const output = variant.plan.outputs.find((o) => o.task === name);
+        return [name, relativeError(run.read(output?.value ?? -1).data, meant[i]?.data ?? [])];
+      }),
+    );
+  } finally {
+    program.close();
+  }
+}
+
+const cases = SHAPES.flatMap((shape) => SCHEDULES.map((schedule) => ({ shape, schedule })));
+
+describe("products on tensor cores", () => {
+  it.each(cases)(
+    "are exact where the operands are, $shape $schedule",
+    { timeout: 120_000 },
+    ({ shape, schedule }) => {
+      const change = (inputs: ModelInputs): ModelInputs => ({
+        ...inputs,
+        features: new Map([...inputs.features].map(([name, x]) => [name, x.map((_, i) => whole(5)(i))])),
+      });
+      // Sums of a few hundred small whole numbers; `down` multiplies them again, and they must fit 16 bits there.
+      const errors = errorsOf(shape, schedule, wholeWeights, change);
+      expect(errors.get("up")).toBe(0);
+      expect(errors.get("back")).toBe(0);
+      expect(errors.get("down")).toBeLessThanOrEqual(schedule.lowering.half === "bf16" ? 4e-3 : 5e-4);
+    },
+  );
+
+  it("round their operands and nothing else", { timeout: 120_000 }, () => {
+    const shape = { T: 2, D: 72, K: 130, candidates: 67 };
+    const graph = graphOfSpec(SPEC, { T: 2, D: 72, K: 130 });
+    const weights = drawnWeights(graph.params, { seed: 2, perturb: true });
+    for (const [half, bound] of [
+      ["f16", 1e-3],
+      ["bf16", 8e-3],
+    ] as const) {
+      const schedule = { lowering: mma(half, 2, 2, 2, 4), step: 32 };
+      for (const [name, error] of errorsOf(shape, schedule, weights, (inputs) => inputs)) {
+        expect(error, `${name} in ${half}`).toBeLessThanOrEqual(bound);
+        expect(error, `${name} in ${half}: operands are rounded`).toBeGreaterThan(1e-6);
+      }
+    }
+  });
+});

@@ -1,0 +1,22 @@
+// What the fake driver calls of a kernel that was compiled for the host; the kernel itself is in `kernels`, one of them.
+#define main unused_main
+#include "scheduler.cpp"
+#undef main
+
+extern "C" {
+
+extern const int fake_arity;
+extern const char fake_name[];
+
+int fake_kernel_threads() { return kernels[0].threads; }
+/** Bindings, and the call. */
+int fake_kernel_arity() { return fake_arity; }
+const char* fake_kernel_name() { return fake_name; }
+void fake_kernel_launch(unsigned x, unsigned y, void** parameters) {
+  host::Arguments given = {};
+  for (int i = 0; i < fake_arity - 1; i++) std::memcpy(&given.bindings[i], parameters[i], sizeof(void*));
+  std::memcpy(&given.call, parameters[fake_arity - 1], sizeof given.call);
+  host::launch(kernels[0], {x, y, 1}, given);
+}
+
+}  // extern "C"

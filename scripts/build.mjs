@@ -26,6 +26,8 @@ async function bundle() {
     platform: "node",
     target: "node20",
     external,
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: "none",
     logLevel: "warning",
   });

@@ -2,6 +2,10 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Tests of what `npm run build` makes; their setup builds it. */
 const built = ["test/cli/**/*.test.ts", "test/package/**/*.test.ts"];
+/** Tests of kernels as the driver's optimiser leaves them. */
+const device = ["test/device/**/*.test.ts"];
+/** Elsewhere a software driver would optimise for seconds what runs for microseconds: it is told not to. */
+const env = { GALLIVM_PERF: "nopt" };
 
 export default defineConfig({
   test: {
@@ -14,10 +18,12 @@ export default defineConfig({
         test: {
           name: "source",
           include: ["test/**/*.test.ts"],
-          exclude: [...configDefaults.exclude, ...built],
+          exclude: [...configDefaults.exclude, ...built, ...device],
+          env,
         },
       },
-      { extends: true, test: { name: "built", include: built, globalSetup: "test/support/build.ts" } },
+      { extends: true, test: { name: "device", include: device } },
+      { extends: true, test: { name: "built", include: built, env, globalSetup: "test/support/build.ts" } },
     ],
   },
 });

@@ -2,7 +2,7 @@
  * @file What storage types cost and gain: latency of a call against f32's and against the byte floor, the time in which the device reads
  * the stored weights once at the rate of a copy; and device memory against the sum of stored bytes.
  *
- *     npm run bench:precision [-- --rows 1,4,16,64,256 --runs 15 --set D=256 --types int8 --json precision.json]
+ *     npm run bench:precision [-- --rows 1,4,16,64,256 --runs 15 --set D=256 --types 'int8;f16' --json precision.json]
  *
  * The model is workload R (bench/workloads/rankmixer_blocks.rmx), compiled for each number of rows. Engines of all types
  * take turns, so that what else the machine does meets them alike; figures are medians of whole calls.
@@ -22,16 +22,17 @@ import { elaborateSpec } from "../src/spec.ts";
 import { median } from "../src/statistics.ts";
 
 const SPEC = "bench/workloads/rankmixer_blocks.rmx";
-/** Storage of the products' weights; `f32` is what the others are held against. */
+/** Lines of a `precision` block; `f32` is what the others are held against. */
 const TYPES: Readonly<Record<string, string>> = {
-  f32: "f32",
-  f16: "f16",
-  bf16: "bf16",
-  int8: "int8 per channel",
-  "int8 groups": "int8 per group(32)",
-  "int8 zeros": "int8 per channel asymmetric",
-  fp8_e4m3: "fp8_e4m3",
-  fp8_e5m2: "fp8_e5m2",
+  f32: '"**.w*" = f32',
+  f16: '"**.w*" = f16',
+  "f16, computed in f16": 'compute = f16; "**.w*" = f16',
+  bf16: '"**.w*" = bf16',
+  int8: '"**.w*" = int8 per channel',
+  "int8 groups": '"**.w*" = int8 per group(32)',
+  "int8 zeros": '"**.w*" = int8 per channel asymmetric',
+  fp8_e4m3: '"**.w*" = fp8_e4m3',
+  fp8_e5m2: '"**.w*" = fp8_e5m2',
 };
 
 interface Figures {
@@ -61,11 +62,13 @@ function option(name: string, fallback: string): string {
 }
 
 const sets = Object.fromEntries(
-  process.argv.flatMap((word, i) => (process.argv[i - 1] === "--set" ? [word.split("=") as [string, string]] : [])),
+  process.argv.flatMap((word, i) =>
+    process.argv[i - 1] === "--set" ? [word.split("=") as [string, string]] : [],
+  ),
 );
 
 function graphOf(type: string, rows: number): Graph {
-  const { graph } = elaborateSpec(SPEC, { set: sets, precision: `"**.w*" = ${TYPES[type]}` });
+  const { graph } = elaborateSpec(SPEC, { set: sets, precision: TYPES[type] });
   return { ...graph, serve: { requests: 1, candidates: rows } };
 }
 
@@ -109,7 +112,9 @@ async function measure(rows: number, types: readonly string[], device: WebGpuDev
 }
 
 const chosen = option("types", "");
-const types = Object.keys(TYPES).filter((type) => type === "f32" || chosen === "" || chosen.split(",").includes(type));
+const types = Object.keys(TYPES).filter(
+  (type) => type === "f32" || chosen === "" || chosen.split(";").includes(type),
+);
 const device = await openDevice("webgpu", { quiet: true });
 if (device.kind !== "webgpu") throw new Error("this measures a WebGPU device");
 const { bandwidth } = await probeDevice(device);
@@ -142,4 +147,5 @@ console.log(
   ),
 );
 const file = option("json", "");
-if (file !== "") writeFileSync(file, `${JSON.stringify({ device: device.name, bandwidth, figures }, null, 2)}\n`);
+if (file !== "")
+  writeFileSync(file, `${JSON.stringify({ device: device.name, bandwidth, figures }, null, 2)}\n`);

@@ -1,6 +1,6 @@
 /**
- * @file assign-layout: the axis order of every stored parameter. Computed values stay row-major; their readers apply index
- * maps while loading.
+ * @file assign-layout: the axis order of every stored parameter, and of what is packed of load-stage values. Other computed values stay
+ * row-major; their readers apply index maps while loading.
  *
  * A parameter that only contractions read, each without an index map, is stored [shared axes, contracted axes, own axes]:
  * the own axis innermost, so that a lane that owns adjacent columns loads them in one piece. Readers that disagree, or
@@ -10,7 +10,7 @@
  * lie together.
  */
 import type { Graph, Node } from "../src/ir/graph.ts";
-import { storageOfParam } from "../src/ir/storage.ts";
+import { storageOf } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { readersOf } from "./rewrite.ts";
 
@@ -20,11 +20,12 @@ export const assignLayout = definePass<Graph, Graph>({
   run(graph) {
     const readers = readersOf(graph);
     const nodes = graph.nodes.map((node): Node => {
-      if (node.op.kind !== "param") return node;
+      const packed = storageOf(graph, node).element !== "f32";
+      if (node.op.kind !== "param" && !packed) return node;
       const orders = readers[node.id].map((r) => contractionOrder(r.node, r.operand));
       const first = orders[0];
       if (!first || orders.some((o) => !o || o.join() !== first.join())) return node;
-      const blocks = blocksOf(first, readers[node.id][0], node, graph);
+      const blocks = packed ? blocksOf(first, readers[node.id][0], node) : undefined;
       if (blocks) return { ...node, layout: { order: first, blocks } };
       return first.every((axis, i) => axis === i) ? node : { ...node, layout: { order: first } };
     });
@@ -35,21 +36,20 @@ export const assignLayout = definePass<Graph, Graph>({
 /** Elements along each side of a block. */
 const BLOCK = 4;
 
-/** The axes of which 4 × 4 blocks lie together; undefined where the parameter is f32 or thinner than a block. */
+/** The axes of which 4 × 4 blocks lie together; undefined where the value is thinner than a block. */
 function blocksOf(
   order: readonly number[],
   { node, operand }: { readonly node: Node; readonly operand: number },
-  param: Node,
-  graph: Graph,
+  stored: Node,
 ): readonly [k: number, n: number] | undefined {
   const { op } = node;
-  if (storageOfParam(graph, param).element === "f32" || op.kind !== "einsum") return undefined;
+  if (op.kind !== "einsum") return undefined;
   const mine = op.operands[operand];
   const other = op.operands[1 - operand];
   const k = order.findLast((axis) => other.includes(mine[axis]) && !op.out.includes(mine[axis]));
   const n = order.at(-1);
   if (k === undefined || n === undefined || k === n || other.includes(mine[n])) return undefined;
-  const extents = [k, n].map((axis) => Number(param.type.shape[axis]));
+  const extents = [k, n].map((axis) => Number(stored.type.shape[axis]));
   return extents.every((extent) => extent >= BLOCK) ? [k, n] : undefined;
 }
 

@@ -5,14 +5,16 @@
  * - More than two operands associate in the order that costs least, where each product's cost is weighed by how often it
  *   runs (load never, user once a request, item once a candidate): X(XᵀY) rather than (XXᵀ)Y.
  * - A norm before a product becomes row statistics after it where that keeps a request's share of the product apart
- *   (contraction/norms.ts).
+ *   (contraction/norms.ts), or where products alone read the norm (contraction/prenorms.ts).
  * - A repeated label (a diagonal) becomes an index map.
  */
+import { defaultCeilings } from "../src/ir/ceilings.ts";
 import { axis } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand } from "../src/ir/graph.ts";
 import { composeMaps, type IndexMap } from "../src/ir/indexmap.ts";
 import { maxLevel } from "../src/ir/stage.ts";
 import { normAfterProduct } from "./contraction/norms.ts";
+import { type Prenorm, prenorms, takeOver } from "./contraction/prenorms.ts";
 import { definePass } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
 
@@ -21,16 +23,20 @@ type Einsum = Extract<Op, { kind: "einsum" }>;
 export const contract = definePass<Graph, Graph>({
   name: "contract",
   summary: "orders and associates einsums by cost and gives them the two-operand form of kernels",
-  run(graph, { reuse = true }) {
+  run(graph, { reuse = true, fusion = "all", profile, ceilings = defaultCeilings(profile) }) {
     const out = new Rewriter(graph);
+    const normed = fusion === "all" ? prenorms(graph, profile, ceilings) : new Map<number, Prenorm>();
     for (const node of graph.nodes) {
-      if (node.op.kind === "einsum")
-        out.replace(
-          node.id,
-          (reuse ? normAfterProduct(node, node.op, out) : undefined) ??
-            contractEinsum(node, node.op, out, graph),
-        );
-      else out.copy(node);
+      if (node.op.kind !== "einsum") {
+        out.copy(node);
+        continue;
+      }
+      const { op } = node;
+      const prenorm = normed.get(node.id);
+      const made =
+        (reuse ? normAfterProduct(node, op, out) : undefined) ??
+        (prenorm ? takeOver(node, op, prenorm, out) : contractEinsum(node, op, out, graph));
+      out.replace(node.id, made);
     }
     return out.finish();
   },

@@ -45,29 +45,28 @@ function pairAll(kernels: readonly TileKernel[], plan: Plan, mostBindings: numbe
 /** The kernel of both; undefined where they are no such pair. */
 function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel | undefined {
   if ([first, second].some((k) => k.indirect || k.slicing || k.lists)) return undefined;
-  const [p, q] = [first.body[0], second.body[0]];
-  if (p?.kind !== "dot" || q?.kind !== "dot" || !sameSum(p, q)) return undefined;
+  const [before, after] = [partsOf(first), partsOf(second)];
+  if (before === undefined || after === undefined) return undefined;
+  const [p, q] = [before.dot, after.dot];
+  if (!sameSum(p, q) || JSON.stringify(before.head) !== JSON.stringify(after.head)) return undefined;
   if (!sameGrid(first.grid, second.grid) || JSON.stringify(first.inner) !== JSON.stringify(second.inner))
     return undefined;
-  const stores = first.body.slice(1).filter((s): s is Store => s.kind === "store" && s.over.length === 0);
+  const stores = before.rest.filter((s): s is Store => s.kind === "store" && s.over.length === 0);
   // The first's other tiles would need names of their own: a product, what follows it, and its store have none.
-  if (
-    stores.length !== 1 ||
-    first.body.length !== 2 ||
-    second.body.filter((s) => s.kind === "dot").length !== 1
-  )
+  if (stores.length !== 1 || before.rest.length !== 1 || after.rest.some((s) => s.kind === "dot"))
     return undefined;
   const [store] = stores;
   const reads = second.body.flatMap(expressionsOf).some((e) => mentions(e, store.target));
   if (!reads) return undefined;
   const mine = tile("paired", "num");
   const own: TileStmt[] = [
+    ...before.head,
     { ...p, out: "acc_paired" },
     { ...q },
     { kind: "let", out: "paired", value: renamed(store.value, p.out, "acc_paired") },
     { ...store, value: mine },
   ];
-  const rest = second.body.slice(1).map((s) => taking(s, store, mine));
+  const rest = after.rest.map((s) => taking(s, store, mine));
   const left = [q.a, q.b, ...rest.flatMap(expressionsOf)].some((e) => mentions(e, store.target));
   if (left) return undefined;
   const { about } = second;
@@ -84,6 +83,19 @@ function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel |
     },
     roots: [...first.roots, ...second.roots],
   };
+}
+
+/** A product's kernel: the statistics of its rows, the sum, and what follows; undefined for any other. */
+function partsOf({
+  body,
+}: TileKernel):
+  | { readonly head: readonly TileStmt[]; readonly dot: Dot; readonly rest: readonly TileStmt[] }
+  | undefined {
+  const at = body.findIndex((s) => s.kind === "dot");
+  const dot = body[at];
+  const head = body.slice(0, at);
+  if (dot?.kind !== "dot" || head.some((s) => s.kind !== "reduce" && s.kind !== "moments")) return undefined;
+  return { head, dot, rest: body.slice(at + 1) };
 }
 
 /** The statement with `value` for what it loads of a store's target at the very point that is stored. */

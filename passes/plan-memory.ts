@@ -4,7 +4,7 @@
  * assignment serves every bucket.
  */
 import type { Stage } from "../src/ir/graph.ts";
-import type { Arena, Plan, PlanValue } from "../src/ir/plan.ts";
+import { type Arena, type Plan, type PlanValue, wordsOf } from "../src/ir/plan.ts";
 import type { TileKernel } from "../src/ir/tile.ts";
 import type { Fused } from "./fuse.ts";
 import { definePass } from "./pass.ts";
@@ -26,7 +26,7 @@ export const planMemory = definePass<Fused, Fused>({
       const freeFrom: number[] = [];
       for (const life of livesOf(plan, stage)) {
         const slot = slotFor(units, freeFrom, life);
-        units[slot] = Math.max(units[slot] ?? 0, life.value.unit);
+        units[slot] = Math.max(units[slot] ?? 0, wordsOf(life.value, life.value.unit));
         freeFrom[slot] = life.to;
         slots.set(life.value.id, slot);
       }
@@ -68,5 +68,5 @@ function slotFor(units: readonly number[], freeFrom: readonly number[], life: Li
 }
 
 function misfit(unit: number, life: Life): number {
-  return Math.abs(unit - life.value.unit);
+  return Math.abs(unit - wordsOf(life.value, life.value.unit));
 }

@@ -47,7 +47,10 @@ export const quantize = definePass<Graph, Graph>({
         return narrow === undefined ? read : rounded(read, narrow, node, out);
       });
       const { path, origin, keep } = node;
-      out.replace(node.id, out.derive(node.op, inputs, { path, ...(origin && { origin }), ...(keep && { keep }) }));
+      out.replace(
+        node.id,
+        out.derive(node.op, inputs, { path, ...(origin && { origin }), ...(keep && { keep }) }),
+      );
     }
     return out.finish();
   },
@@ -91,15 +94,27 @@ function weightOf(
 /** `x` rounded, in place of the operand of `node`. */
 function rounded(x: Operand, { element, path, shared }: Narrow, node: Node, out: Rewriter): Operand {
   const about: About = { path: `${node.path}.inputs`, ...(node.origin && { origin: node.origin }) };
-  const apply = (fn: Fn, ...inputs: readonly Operand[]): Operand => out.derive({ kind: "pointwise", fn }, inputs, about);
+  const apply = (fn: Fn, ...inputs: readonly Operand[]): Operand =>
+    out.derive({ kind: "pointwise", fn }, inputs, about);
   if (!needsScale(element)) return apply(ROUND[element], x);
   const spread = (operand: Operand, like: Operand): Operand => {
     const from = out.typeOf(operand).shape;
-    return { id: operand.id, map: broadcastMap(from, out.typeOf(like).shape, from.map((_, j) => j)) };
+    return {
+      id: operand.id,
+      map: broadcastMap(
+        from,
+        out.typeOf(like).shape,
+        from.map((_, j) => j),
+      ),
+    };
   };
   const number = (value: number, like: Operand): Operand =>
     out.add({ kind: "const", value }, [], about, out.typeOf(like));
-  const highest = out.derive({ kind: "reduce", fn: "max", axes: shared, keep: true }, [apply("abs", x)], about);
+  const highest = out.derive(
+    { kind: "reduce", fn: "max", axes: shared, keep: true },
+    [apply("abs", x)],
+    about,
+  );
   const ofRow = apply("div", highest, number(largestCode(element), highest));
   const name = inputScaleName(path);
   const one = out.add({ kind: "param", path: name }, [], { path: name }, { shape: [], dtype: "num" });

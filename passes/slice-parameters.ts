@@ -12,7 +12,7 @@
 import { add, axis, int } from "../src/ir/expr.ts";
 import type { Graph, Node, Op, Operand, RowRange } from "../src/ir/graph.ts";
 import { composeMaps, type IndexMap, identityMap } from "../src/ir/indexmap.ts";
-import { elementBytes, storageOfParam } from "../src/ir/storage.ts";
+import { elementBytes, storageOf } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
 
@@ -49,7 +49,10 @@ function runsOf(node: Node, graph: Graph, limit: number): readonly RowRange[] | 
   const [rows = 1, ...row] = type.shape.map(Number);
   const last = row.at(-1) ?? 1;
   const padded = row.length === 0 ? 1 : Math.ceil(last / GROUP) * GROUP;
-  const unit = (row.reduce((product, extent) => product * extent, 1) / last) * padded * elementBytes[storageOfParam(graph, node).element];
+  const unit =
+    (row.reduce((product, extent) => product * extent, 1) / last) *
+    padded *
+    elementBytes[storageOf(graph, node).element];
   if (rows * unit <= limit) return undefined;
   const most = Math.floor(limit / unit / GROUP) * GROUP;
   if (most === 0) return undefined;

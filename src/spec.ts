@@ -95,18 +95,15 @@ function refuseOddFiles(path: string): void {
   }
 }
 
-/** Said once, and here alone: the `precision` block has its meaning in the reference and in files, and not in kernels yet. */
-function precisionNote(graph: Graph): Diagnostic[] {
-  const { compute, parts, derived } = graph.precision;
-  const stored = graph.params.some(({ storage }) => storage.element !== "f32");
-  if (compute === "f32" && parts.every((part) => part.compute === "f32") && derived.length === 0 && !stored)
-    return [];
+/** Said once, and here alone: storage types have their meaning on every device, the compute type not on all of them. */
+function precisionNote({ precision: { compute, parts } }: Graph): Diagnostic[] {
+  const narrow = [compute, ...parts.map((part) => part.compute)].find((type) => type !== "f32");
+  if (narrow === undefined) return [];
   return [
     {
       code: "RMX0490",
       severity: "note",
-      message:
-        "kernels of this version compute and store everything in f32; `rmxc quantize` and `rmxc cost` go by the precision asked for",
+      message: `\`compute = ${narrow}\`: WebGPU kernels add and multiply in f32${narrow === "f16" ? "; what they hand to one another is f16 on a GPU with shader-f16" : ""}`,
     },
   ];
 }

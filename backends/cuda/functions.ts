@@ -25,6 +25,7 @@ const SCALARS: Readonly<Record<Scalar, string>> = {
   i32: "int",
   u32: "unsigned",
   bool: "bool",
+  f16: "__half",
 };
 
 const GROUPS: Readonly<Record<Scalar, string>> = {
@@ -32,6 +33,7 @@ const GROUPS: Readonly<Record<Scalar, string>> = {
   i32: "int4",
   u32: "uint4",
   bool: "bool4",
+  f16: "half4",
 };
 
 export function typeName({ of, width }: ThreadType): string {
@@ -51,6 +53,19 @@ const BUILTINS: Partial<Record<ThreadFn, Partial<Record<Scalar, string>>>> = {
   max: { i32: "max", u32: "max" },
   min: { i32: "min", u32: "min" },
 };
+
+/** Rounding to `fraction` bits, ties to even, saturating; below the smallest normal number, to multiples of `quantum`. */
+function rounding(fraction: number, smallest: number, quantum: number, largest: number): readonly string[] {
+  const dropped = 23 - fraction;
+  return [
+    "const unsigned bits = __float_as_uint(a);",
+    `const unsigned sum = bits + ${2 ** (dropped - 1) - 1}u + ((bits >> ${dropped}) & 1u);`,
+    `const float even = __uint_as_float(sum & ${2 ** 32 - 2 ** dropped}u);`,
+    `const float small = rintf(a * ${1 / quantum}.0f) * ${quantum.toExponential()}f;`,
+    `const float y = fabsf(a) < ${smallest.toExponential()}f ? small : even;`,
+    `return a != a ? a : fminf(fmaxf(y, -${largest}.0f), ${largest}.0f);`,
+  ];
+}
 
 /** Bodies of scalar functions of our own; T is the argument's type. */
 const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>>>> = {
@@ -90,6 +105,18 @@ const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>
       "return a * (u >= 0.0f ? 1.0f : e) / (1.0f + e);",
     ],
   },
+  round_f16: { f32: rounding(10, 2 ** -14, 2 ** -24, 65504) },
+  round_e5m2: { f32: rounding(2, 2 ** -14, 2 ** -16, 57344) },
+  round_e4m3: { f32: rounding(3, 2 ** -6, 2 ** -9, 448) },
+  round_bf16: {
+    f32: [
+      "const unsigned bits = __float_as_uint(a);",
+      "const unsigned sum = (bits + 32767u + ((bits >> 16) & 1u)) & 0x7fff0000u;",
+      "const unsigned most = sum < 0x7f7f0000u ? sum : 0x7f7f0000u;",
+      "return a != a ? a : __uint_as_float(most | (bits & 0x80000000u));",
+    ],
+  },
+  round_int8: { f32: ["return a != a ? a : fminf(fmaxf(rintf(a), -127.0f), 127.0f);"] },
   sign: {
     f32: ["return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a;"],
     i32: ["return (a > 0) - (a < 0);"],

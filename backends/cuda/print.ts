@@ -32,6 +32,7 @@ export interface CudaText extends KernelText {
 const BUILTINS: Readonly<Record<Builtin, string>> = {
   thread: "thread",
   workgroup: "group",
+  subgroup: "(thread / 32)",
   "call.rows": "call.rows",
   "call.from": "call.from",
   "call.to": "call.to",
@@ -178,6 +179,10 @@ class Printer {
         out(`${this.functions.mma(s.half)}(${s.acc}, ${this.text(s.a)}, ${b});`);
         return;
       }
+      case "matrix":
+        throw new Error(
+          `internal: ${this.program.name} multiplies subgroup matrices, which CUDA-C does not have`,
+        );
       case "block":
         out("{");
         this.block(s.body, `${indent}  `);

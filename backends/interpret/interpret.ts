@@ -2,6 +2,8 @@
  * @file Runs a Plan of tile kernels on the CPU, point by point, in f64: what pass and schedule tests compare with the
  * reference before any device. Schedules do not matter here, except that slices are honoured.
  */
+
+import { decode, encode } from "../../src/ir/codecs/codec.ts";
 import type { AxisExtent } from "../../src/ir/expr.ts";
 import type { Stage } from "../../src/ir/graph.ts";
 import type { Plan, PlanValue } from "../../src/ir/plan.ts";
@@ -58,7 +60,10 @@ class Interpreter {
   run(): InterpretResult {
     for (const v of this.plan.values) this.memory[v.id] = this.initial(v);
     for (const stage of ["load", "user", "item"] as const) {
-      for (const kernel of this.plan.kernels[stage]) this.launch(kernel, stage);
+      for (const kernel of this.plan.kernels[stage]) {
+        this.launch(kernel, stage);
+        if (stage === "load") this.packDerived(kernel);
+      }
     }
     return new Map(this.plan.values.map((v) => [v.id, this.memory[v.id]]));
   }
@@ -75,8 +80,9 @@ class Interpreter {
     const { home } = v;
     switch (home.kind) {
       case "param": {
-        const whole = this.input.param(home.path);
-        if (!home.rows) return Float64Array.from(whole);
+        const whole = this.packedPart(v, this.input.param(home.path));
+        if (!home.rows || whole.length === this.shape(v).reduce((p, s) => p * s, 1))
+          return Float64Array.from(whole);
         const unit = this.shape(v).reduce((p, s) => p * s, 1) / (home.rows.to - home.rows.from);
         return Float64Array.from(whole).slice(home.rows.from * unit, home.rows.to * unit);
       }
@@ -96,6 +102,33 @@ class Interpreter {
         break;
     }
     return new Float64Array(this.shape(v).reduce((p, s) => p * s, 1)).fill(Number.NaN);
+  }
+
+  /** What is packed of the load-stage value that a kernel has written. */
+  private packDerived(kernel: TileKernel): void {
+    for (const v of this.plan.values) {
+      const { home } = v;
+      if (home.kind !== "derived") continue;
+      if (!kernel.buffers.some(({ value, access }) => value === home.of && access === "write")) continue;
+      this.memory[v.id] = Float64Array.from(this.packedPart(v, this.memory[home.of]));
+    }
+  }
+
+  /** What lies in memory of a parameter or a derived value: codes, scales or zero points where it is packed. */
+  private packedPart({ packing, home }: PlanValue, values: ArrayLike<number>): ArrayLike<number> {
+    if (home.kind !== "param" && home.kind !== "derived") return values;
+    if (packing === undefined && home.part === undefined) return values;
+    const stored =
+      home.kind === "param"
+        ? this.plan.params.find(({ path }) => path === home.path)
+        : { shape: this.shape(this.plan.values[home.of]), storage: home.storage };
+    if (stored === undefined) throw new Error("internal: a packed value of no parameter");
+    const { shape, storage } = stored;
+    const encoded = encode(Float32Array.from(values), shape, storage);
+    if (home.part === "scale") return encoded.scales;
+    if (home.part === "zero") return encoded.zeros ?? [];
+    // Decoded with scales of 1 and no zero points, codes are the numbers that kernels see.
+    return decode({ data: encoded.data, scales: encoded.scales.map(() => 1) }, shape, storage);
   }
 
   private launch(kernel: TileKernel, stage: Stage): void {

@@ -10,7 +10,7 @@ import type { AxisExtent, Expr } from "../../src/ir/expr.ts";
 import { add, axesOf, axis, floordiv, int, mod, mul, sub, substitute } from "../../src/ir/expr.ts";
 import { bytesOf, type PlanValue } from "../../src/ir/plan.ts";
 import { affineIn, divisibleBy, simplify } from "../../src/ir/simplify.ts";
-import type { Scalar, ThreadBinding } from "../../src/ir/thread.ts";
+import type { ThreadBinding } from "../../src/ir/thread.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import { freshName } from "./names.ts";
 
@@ -60,6 +60,11 @@ interface Entry {
   readonly groups: boolean;
   /** Whether an access uses groups. */
   used: boolean;
+}
+
+/** Whether elements are f16 numbers of the device's own. */
+export function isNative({ packing }: PlanValue): boolean {
+  return packing?.native === true;
 }
 
 /** The storage bindings of a kernel, one a value, in the order of `kernel.buffers`. */
@@ -171,8 +176,8 @@ export class Bindings {
       value: value.id,
       access,
       // Packed values are read as groups of four words.
-      element: value.packing ? "u32" : (value.element as Scalar),
-      width: used || value.packing ? 4 : 1,
+      element: isNative(value) ? "f16" : value.packing ? "u32" : value.element,
+      width: used || (value.packing && !isNative(value)) ? 4 : 1,
     }));
   }
 }

@@ -1,12 +1,16 @@
 /**
  * @file The `blocked` lowering of a matrix product: threadsM × threadsN threads stage `step` elements of k at a time
- * through workgroup memory and keep registersM × registersN accumulators each.
+ * through workgroup memory (staging.ts) and keep registersM × registersN accumulators each.
  *
  *     for every block of k:
  *       a_tile[k][m] = a,  b_tile[k][n] = b          every thread its share; zero beyond k's end
  *       barrier
  *       for k in the block:  acc[r][c] += a_tile[k][row r] · b_tile[k][column c]
  *       barrier
+ *
+ * With two `buffers` the next block is loaded before this one is multiplied and stored behind it, into the other half of the
+ * memory: loads are under way while threads multiply, and one barrier a block is enough. Threads that share no column (threadsM of 1:
+ * products of few rows) read `b` where it lies. Either way the sums are the same, bit by bit.
  *
  * Expressions of the prologue run while staging, once an element; those of the epilogue at the accumulators. A value of a row
  * or a column alone (the mean of a row) is computed by one thread and lies in workgroup memory. With registersN a
@@ -20,8 +24,6 @@ import {
   BOOL,
   builtin,
   call,
-  component,
-  constant,
   divI,
   F32,
   gather4,
@@ -30,36 +32,23 @@ import {
   minI,
   mulI,
   remI,
-  splat,
   widen,
 } from "../../src/ir/thread.ts";
-import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import type { GridAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
 import type { Dot, Product } from "./contraction.ts";
 import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
-import { Expressions, scalarType, spread } from "./expressions.ts";
+import { Expressions, scalarType } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
 import { outputsOf } from "./points.ts";
+import { type OperandTile, type Place, type Site, Staging } from "./staging.ts";
 
-type Blocked = Extract<TileKernel["lowering"], { kind: "blocked" }>;
+export type Blocked = Extract<TileKernel["lowering"], { kind: "blocked" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
-
-/** Shares of a staging step that are written out rather than looped over. */
-const UNROLLED = 4;
-
-/** An expression's place: which names stand for m, n and k, and where its tiles lie. */
-interface Place {
-  readonly name: string;
-  readonly m?: string;
-  readonly n?: string;
-  /** This place's row and column (group) within the workgroup's tile. */
-  readonly row?: ThreadExpr;
-  readonly column?: ThreadExpr;
-}
 
 export function lowerBlocked(
   kernel: TileKernel,
@@ -72,21 +61,22 @@ export function lowerBlocked(
   return lowering.threadsM * lowering.threadsN;
 }
 
-class BlockedProduct {
-  private readonly kernel: TileKernel;
-  private readonly l: Blocked;
-  private readonly builder: Builder;
+/** A product whose points are dealt to threads in blocks; who multiplies otherwise (matrix.ts) replaces `multiply`. */
+export class BlockedProduct implements Site {
+  protected readonly kernel: TileKernel;
+  protected readonly l: Blocked;
+  readonly builder: Builder;
   private readonly bindings: Bindings;
-  private readonly shared: SharedArray[];
-  private readonly expressions: Expressions;
+  protected readonly shared: SharedArray[];
+  readonly expressions: Expressions;
   private readonly product: Product;
   private readonly m: TileAxis;
   private readonly n: TileAxis;
-  private readonly threads: number;
+  readonly threads: number;
   /** Columns handled at once. */
-  private readonly width: 1 | 4;
-  private readonly threadM: ThreadExpr;
-  private readonly threadN: ThreadExpr;
+  readonly width: 1 | 4;
+  protected readonly threadM: ThreadExpr;
+  protected readonly threadN: ThreadExpr;
   /** Workgroup memory of the tiles that belong to rows or columns. */
   private readonly arrays = new Map<string, { readonly array: string; readonly type: ThreadType }>();
 
@@ -123,168 +113,67 @@ class BlockedProduct {
     }
   }
 
+  get rows(): number {
+    return this.l.threadsM * this.l.registersM;
+  }
+
   /** Columns (or groups of four) that a thread owns, and that the tile has. */
   private get ownColumns(): number {
     return this.l.registersN / this.width;
   }
 
-  private get tileColumns(): number {
+  get tileColumns(): number {
     return this.l.threadsN * this.ownColumns;
   }
 
-  private multiply(dots: readonly Dot[]): void {
+  protected multiply(dots: readonly Dot[]): void {
     const { builder, l } = this;
     const [first] = dots as readonly [Dot];
     const k = innerAxis(this.kernel, first.k);
-    const rows = l.threadsM * l.registersM;
     const columnType = widen(F32, this.width);
     const acc = dots.map((dot) => this.each((r, c) => builder.var(`${dot.out}_${r}_${c}`, columnType)));
-    // Products that share an operand share its tile.
-    const operands = new Map<
-      string,
-      { readonly array: string; readonly stage: (block: ThreadExpr) => void }
-    >();
-    const operand = (side: "a" | "b", e: Expr): string => {
-      const key = `${side} ${exprKey(e)}`;
-      const known = operands.get(key);
-      if (known !== undefined) return known.array;
-      const array = builder.name(`${side}_tile`);
-      this.shared.push(
-        side === "a"
-          ? { name: array, type: F32, count: k.step * rows }
-          : { name: array, type: columnType, count: k.step * this.tileColumns },
-      );
-      operands.set(key, {
-        array,
-        stage: (block) => (side === "a" ? this.stageA(array, e, k, block) : this.stageB(array, e, k, block)),
-      });
-      return array;
-    };
-    const arrays = dots.map((dot) => ({ a: operand("a", dot.a), b: operand("b", dot.b) }));
-
-    const blocks = runtimeBound(builder, `${k.name}_blocks`, Math.ceil(k.extent / k.step));
+    const staging = new Staging(this, this.shared, k, l.buffers ?? 1);
+    const apart = l.threadsM === 1;
+    const operands = dots.map((dot) => ({
+      a: staging.operand("a", dot.a),
+      b: apart ? undefined : staging.operand("b", dot.b),
+    }));
     const stepEnd = runtimeBound(builder, `${k.name}_step`, k.step);
-    builder.for("block", i32(0), blocks, i32(1), (block) => {
-      for (const { stage } of operands.values()) stage(block);
-      builder.emit({ kind: "barrier" });
+    staging.sweep((block, half) => {
       builder.for(k.name, i32(0), stepEnd, i32(1), (at) => {
         const cache = new Map<string, ThreadExpr>();
-        const read = (array: string, type: ThreadType, index: ThreadExpr, name: string): ThreadExpr => {
-          const key = `${array} ${name}`;
-          const known = cache.get(key) ?? builder.let(name, { kind: "shared", array, index, type });
-          cache.set(key, known);
+        const once = (key: string, name: string, value: () => ThreadExpr): ThreadExpr => {
+          const known = cache.get(`${key} ${name}`) ?? builder.let(name, value());
+          cache.set(`${key} ${name}`, known);
           return known;
         };
-        const rowStart = addI(mulI(at, i32(rows)), mulI(this.threadM, i32(l.registersM)));
+        const read = (tile: OperandTile, type: ThreadType, within: ThreadExpr, name: string): ThreadExpr =>
+          once(tile.array, name, () => {
+            const index = addI(staging.baseOf(tile, half), within);
+            return { kind: "shared", array: tile.array, index, type };
+          });
+        const rowStart = addI(mulI(at, i32(this.rows)), mulI(this.threadM, i32(l.registersM)));
         const columnStart = addI(mulI(at, i32(this.tileColumns)), this.threadN);
-        dots.forEach((_, d) => {
-          const { a, b } = arrays[d] as { a: string; b: string };
-          const as = Array.from({ length: l.registersM }, (_, r) =>
-            read(a, F32, addI(rowStart, i32(r)), `a${r}`),
-          );
-          const bs = Array.from({ length: this.ownColumns }, (_, c) =>
-            read(b, columnType, addI(columnStart, i32(c * l.threadsN)), `b${c}`),
-          );
+        const ahead = addI(mulI(block, i32(k.step)), at);
+        dots.forEach((dot, d) => {
+          const { a, b } = operands[d] as (typeof operands)[number];
+          const as = range(l.registersM).map((r) => read(a, F32, addI(rowStart, i32(r)), `a${r}`));
+          const bs = range(this.ownColumns).map((c) => {
+            const column = addI(this.threadN, i32(c * l.threadsN));
+            if (b !== undefined) return read(b, columnType, addI(columnStart, i32(c * l.threadsN)), `b${c}`);
+            const place: Place = { name: `own${c}`, n: this.bindN(`column${c}`, column), column };
+            return once(exprKey(dot.b), `b${c}`, () => staging.ofB(dot.b, place, ahead, "own"));
+          });
           acc[d]?.forEach(({ r, c, value }) => {
-            builder.accumulate(
-              value as Var,
-              call("mul", columnType, as[r] as ThreadExpr, bs[c] as ThreadExpr),
-            );
+            const product = call("mul", columnType, as[r] as ThreadExpr, bs[c] as ThreadExpr);
+            builder.accumulate(value as Var, product);
           });
         });
       });
-      builder.emit({ kind: "barrier" });
     });
     dots.forEach((dot, d) => {
       for (const { r, c, value } of acc[d] ?? []) builder.bindTile(`${dot.out}@${r},${c}`, value);
     });
-  }
-
-  /** Deals `count` shares to the threads. */
-  private share(count: number, body: (index: ThreadExpr, suffix: string) => void): void {
-    const { builder, threads } = this;
-    const turns = Math.ceil(count / threads);
-    const guarded = (index: ThreadExpr, last: boolean, suffix: string): void => {
-      if (last && count % threads !== 0) builder.if(lessThan(index, i32(count)), () => body(index, suffix));
-      else body(index, suffix);
-    };
-    if (turns <= UNROLLED) {
-      for (let i = 0; i < turns; i++)
-        guarded(addI(builtin("thread"), i32(i * threads)), i === turns - 1, `${i}`);
-      return;
-    }
-    builder.for("share", builtin("thread"), runtimeBound(builder, "shares", count), i32(threads), (index) =>
-      body(index, ""),
-    );
-  }
-
-  private stageA(array: string, e: Expr, k: InnerAxis, block: ThreadExpr): void {
-    const { builder } = this;
-    const rows = this.l.threadsM * this.l.registersM;
-    const width = k.step % 4 === 0 ? 4 : 1;
-    const perRow = k.step / width;
-    this.share(rows * perRow, (index, suffix) => {
-      const row = builder.let("at_row", divI(index, i32(perRow)));
-      const part = builder.let(`at_${k.name}`, remI(index, i32(perRow)));
-      const group = builder.let(width === 4 ? `${k.name}4` : k.name, addI(mulI(block, i32(perRow)), part));
-      const place: Place = { name: `stage${suffix}`, m: this.bindM(`stage${suffix}`, row), row };
-      const name = `${width === 4 ? groupAxis(k.name) : k.name}@${suffix}`;
-      builder.bindAxis(
-        name,
-        k.extent % k.step === 0 ? group : minI(group, i32(Math.ceil(k.extent / width) - 1)),
-      );
-      const written = width === 4 ? quadruple(k.extent, name) : axis(name, k.extent);
-      this.bindTiles(place);
-      const raw = spread(this.expressions.as(this.at(e, place, new Map([[k.name, written]])), "f32"), width);
-      const value = builder.let("a", this.within(raw, group, k, width));
-      for (let c = 0; c < width; c++) {
-        const to = addI(mulI(addI(mulI(part, i32(width)), i32(c)), i32(rows)), row);
-        builder.emit({ kind: "store_shared", array, index: to, value: component(value, c) });
-      }
-    });
-  }
-
-  private stageB(array: string, e: Expr, k: InnerAxis, block: ThreadExpr): void {
-    const { builder } = this;
-    this.share(k.step * this.tileColumns, (index, suffix) => {
-      const column = builder.let("at_column", remI(index, i32(this.tileColumns)));
-      const at = builder.let(k.name, addI(mulI(block, i32(k.step)), divI(index, i32(this.tileColumns))));
-      const place: Place = { name: `stage${suffix}`, n: this.bindN(`stage${suffix}`, column), column };
-      const name = `${k.name}@${suffix}`;
-      builder.bindAxis(name, k.extent % k.step === 0 ? at : minI(at, i32(k.extent - 1)));
-      this.bindTiles(place);
-      const raw = spread(
-        this.expressions.as(this.at(e, place, new Map([[k.name, axis(name, k.extent)]])), "f32"),
-        this.width,
-      );
-      builder.emit({ kind: "store_shared", array, index, value: this.within(raw, at, k, 1) });
-    });
-  }
-
-  /** Zero where k has run over its end; a group is cut in the middle where it must be. */
-  private within(value: ThreadExpr, index: ThreadExpr, k: InnerAxis, width: 1 | 4): ThreadExpr {
-    if (k.extent % k.step === 0) return value;
-    const zero = spread(constant(0, F32), value.type.width);
-    if (width === 1 || k.extent % 4 === 0) {
-      return call(
-        "select",
-        value.type,
-        zero,
-        value,
-        spread(lessThan(index, i32(k.extent / width)), value.type.width),
-      );
-    }
-    const places = gather4(
-      [0, 1, 2, 3].map((c) => addI(mulI(index, i32(4)), i32(c))),
-      "i32",
-    );
-    return call(
-      "select",
-      value.type,
-      zero,
-      value,
-      call("lt", { of: "bool", width: 4 }, places, splat(i32(k.extent))),
-    );
   }
 
   private compute(statement: Extract<TileStmt, { kind: "let" | "reduce" | "moments" }>): void {
@@ -403,7 +292,7 @@ class BlockedProduct {
   }
 
   /** Every accumulator of a thread. */
-  private each<T>(
+  protected each<T>(
     make: (r: number, c: number) => T,
   ): { readonly r: number; readonly c: number; readonly value: T }[] {
     return Array.from({ length: this.l.registersM * this.ownColumns }, (_, i) => {
@@ -424,7 +313,7 @@ class BlockedProduct {
     };
   }
 
-  private bindM(suffix: string, row: ThreadExpr): string {
+  bindM(suffix: string, row: ThreadExpr): string {
     const name = `${this.m.axis.name}@${suffix}`;
     const { origin, end, exact } = this.m;
     return this.bindOnce(name, `${this.m.axis.name}_${suffix}`, () => {
@@ -434,7 +323,7 @@ class BlockedProduct {
   }
 
   /** The column, or group of four columns, number `column` of the tile. */
-  private bindN(suffix: string, column: ThreadExpr): string {
+  bindN(suffix: string, column: ThreadExpr): string {
     if (this.width === 1) return this.bindColumn(suffix, column);
     const { origin, end, exact, axis: n } = this.n;
     return this.bindOnce(`${groupAxis(n.name)}@${suffix}`, `${n.name}4_${suffix}`, () => {
@@ -466,7 +355,7 @@ class BlockedProduct {
   }
 
   /** Lets the tiles of rows and columns be read at a place. */
-  private bindTiles(place: Place): void {
+  bindTiles(place: Place): void {
     for (const [out, { array, type }] of this.arrays) {
       const varies = this.product.tiles.get(out);
       const at = (index: ThreadExpr): ThreadExpr => ({ kind: "shared", array, index, type });
@@ -482,7 +371,7 @@ class BlockedProduct {
   }
 
   /** `e` at a place: m, n and k as they are written there, tiles as the values of that place. */
-  private at(e: Expr, place: Place, more: ReadonlyMap<string, Expr> = new Map(), scalarColumn = false): Expr {
+  at(e: Expr, place: Place, more: ReadonlyMap<string, Expr> = new Map(), scalarColumn = false): Expr {
     const { m, n, tiles } = this.product;
     const axes = new Map<string, Expr>(more);
     if (place.m !== undefined) axes.set(m.name, axis(place.m, m.extent));
@@ -497,6 +386,10 @@ class BlockedProduct {
       return varies?.m || varies?.n ? `${name}@${place.name}` : name;
     });
   }
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => i);
 }
 
 function multipleOfFour(a: GridAxis): boolean {

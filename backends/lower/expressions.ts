@@ -7,6 +7,7 @@
  * Every load is a named value, placed in the outermost loop that does not change it, and found again wherever the same
  * element is asked for: the load is what costs. So is anything costly that leaves a loop, and anything that is used twice.
  */
+import { F16_MAX } from "../../src/ir/codecs/half.ts";
 import type { ApplyExpr, DType, Expr, LoadExpr, ScalarFn } from "../../src/ir/expr.ts";
 import {
   axesOf,
@@ -24,7 +25,7 @@ import { affineIn, bounds, simplify } from "../../src/ir/simplify.ts";
 import type { Scalar, ThreadExpr, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
 import { BOOL, call, component, constant, gather4, i32, splat, widen } from "../../src/ir/thread.ts";
 import type { Bindings } from "./access.ts";
-import { LANE } from "./access.ts";
+import { isNative, LANE } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import { loadElement, loadGroup, type WordReader } from "./packed.ts";
 
@@ -109,6 +110,13 @@ export function convert(e: ThreadExpr, of: Scalar): ThreadExpr {
   return of === "bool" ? call("ne", type, e, constant(0, e.type)) : call("convert", type, e);
 }
 
+/** As f16; what is beyond its largest becomes the largest. */
+function toHalf(e: ThreadExpr): ThreadExpr {
+  const limit = (value: number): ThreadExpr => spread(constant(value, { of: "f32", width: 1 }), e.type.width);
+  const most = call("min", e.type, e, limit(F16_MAX));
+  return convert(call("max", e.type, most, limit(-F16_MAX)), "f16");
+}
+
 export class Expressions {
   private readonly builder: Builder;
   private readonly bindings: Bindings;
@@ -156,7 +164,7 @@ export class Expressions {
   store(target: number, index: readonly Expr[], value: ThreadExpr, left?: ThreadExpr): void {
     const { builder } = this;
     const { index: binding, value: info, name } = this.bindings.entry(target);
-    const element = convert(value, info.element);
+    const element = isNative(info) ? toHalf(convert(value, "f32")) : convert(value, info.element);
     const offset = this.bindings.offset(target, index);
     if (!this.wide(offset)) {
       if (element.type.width === 4) throw new Error(`internal: four elements stored to one of ${name}`);
@@ -286,9 +294,9 @@ export class Expressions {
 
   private load(e: LoadExpr): ThreadExpr {
     const { index: binding, value } = this.bindings.entry(e.source);
-    const type: ThreadType = { of: value.element, width: 1 };
+    const type: ThreadType = { of: isNative(value) ? "f16" : value.element, width: 1 };
     const offset = this.bindings.offset(e.source, e.index);
-    const packed = value.packing !== undefined;
+    const packed = value.packing !== undefined && !isNative(value);
     const read = (at: ThreadExpr): ThreadExpr =>
       packed ? loadElement(e.source, at, this.bindings) : { kind: "load", binding, index: at, type };
     const typed = (raw: ThreadExpr): ThreadExpr => convert(raw, SCALARS[e.type]);

@@ -49,7 +49,9 @@ function scheduleOf({ lowering: l }: Pick<TileKernel, "lowering">): string {
     case "subgroup":
       return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${4 * l.lanes} columns`;
     case "blocked":
-      return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each`;
+      return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each${l.buffers === 2 ? ", two buffers" : ""}`;
+    case "matrix":
+      return `${l.subgroupsM} × ${l.subgroupsN} subgroups of ${l.lanes} lanes, ${l.tilesM} × ${l.tilesN} matrices of ${l.shape.m} × ${l.shape.n} each, ${l.shape.k} of k at once`;
     case "mma":
       return `${l.warpsM} × ${l.warpsN} warps, ${16 * l.tilesM} × ${8 * l.tilesN} accumulators each, ${l.half} on tensor cores`;
     case "score":

@@ -12,6 +12,7 @@ import { Builder } from "./builder.ts";
 import { lowerElement } from "./element.ts";
 import { headerOf } from "./header.ts";
 import { lowerList } from "./list.ts";
+import { lowerMatrix } from "./matrix.ts";
 import { lowerMma } from "./mma.ts";
 import { lowerPhases } from "./phases.ts";
 import { lowerRow } from "./row.ts";
@@ -39,6 +40,8 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
         return lowerSubgroup(part, lowering, builder, bindings);
       case "blocked":
         return lowerBlocked(part, lowering, builder, bindings, shared);
+      case "matrix":
+        return lowerMatrix(part, lowering, builder, bindings, shared);
       case "mma":
         return lowerMma(part, lowering, builder, bindings, shared);
       case "score":

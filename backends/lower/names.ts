@@ -6,7 +6,7 @@
 const RESERVED = new Set(
   // Names that our own text uses.
   (
-    "main call thread group groups thread_index group_id inf Call sum4 max4 min4 " +
+    "main call thread group groups subgroup subgroup_index thread_index group_id inf Call sum4 max4 min4 " +
     // WGSL: keywords, reserved words, types and the functions that are called.
     "alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop " +
     "override requires return struct switch true var while array atomic bool f16 f32 i32 u32 mat2x2 mat2x3 mat2x4 mat3x2 mat3x3 " +
@@ -43,7 +43,8 @@ export function identifier(text: string): string {
 /** The name itself, or with a number behind it, such that `taken` says no. */
 export function freshName(hint: string, taken: (name: string) => boolean): string {
   const base = identifier(hint);
-  const bad = (name: string): boolean => RESERVED.has(name) || /_(f32|i32|u32)(x4)?$/.test(name) || taken(name);
+  const bad = (name: string): boolean =>
+    RESERVED.has(name) || /_(f32|i32|u32)(x4)?$/.test(name) || taken(name);
   if (!bad(base)) return base;
   for (let i = 1; ; i++) {
     const name = /\d$/.test(base) ? `${base}_${i}` : `${base}${i}`;

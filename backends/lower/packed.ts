@@ -71,7 +71,13 @@ export function loadElement(source: number, at: ThreadExpr, bindings: Bindings):
   return component(call(DECODE[elementOf(value)], F32X4, ...words), 0);
 }
 
-function elementOf({ packing, name }: { readonly packing?: Packing; readonly name: string }): Packing["element"] {
+function elementOf({
+  packing,
+  name,
+}: {
+  readonly packing?: Packing;
+  readonly name: string;
+}): Packing["element"] {
   if (packing === undefined) throw new Error(`internal: ${name} is not packed`);
   return packing.element;
 }

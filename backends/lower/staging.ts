@@ -18,6 +18,7 @@ import {
   divI,
   F32,
   gather4,
+  I32,
   i32,
   lessThan,
   minI,
@@ -64,7 +65,7 @@ export interface Site {
 }
 
 /** An operand's tile. */
-interface Tile {
+export interface OperandTile {
   readonly array: string;
   readonly side: "a" | "b";
   readonly e: Expr;
@@ -83,7 +84,7 @@ export class Staging {
   private readonly k: InnerAxis;
   private readonly buffers: 1 | 2;
   private readonly bWidth: 1 | 4;
-  private readonly tiles = new Map<string, Tile>();
+  private readonly tiles = new Map<string, OperandTile>();
 
   /** `bWidth`: elements of `b` that an element of its array holds, at most those that the site handles at once. */
   constructor(site: Site, shared: SharedArray[], k: InnerAxis, buffers: 1 | 2, bWidth: 1 | 4 = site.width) {
@@ -95,7 +96,7 @@ export class Staging {
   }
 
   /** The array of an operand; products that share an operand share its tile. */
-  operand(side: "a" | "b", e: Expr): Tile {
+  operand(side: "a" | "b", e: Expr): OperandTile {
     const key = `${side} ${exprKey(e)}`;
     const known = this.tiles.get(key);
     if (known !== undefined) return known;
@@ -115,14 +116,14 @@ export class Staging {
   }
 
   /** Brings block `block` into a half of the memory (all of it where there is one buffer). */
-  stage(block: ThreadExpr, half?: ThreadExpr): void {
+  private stage(block: ThreadExpr, half?: ThreadExpr): void {
     for (const tile of this.tiles.values()) {
       this.share(tile.shares, (index, suffix) => this.load(tile, block, index, suffix)(half));
     }
   }
 
   /** Loads block `block`; what it gives stores it. */
-  fetch(block: ThreadExpr): Put {
+  private fetch(block: ThreadExpr): Put {
     const { builder, threads } = this.site;
     const puts = [...this.tiles.values()].map((tile): Put => {
       const turns = tile.shares / threads;
@@ -137,11 +138,41 @@ export class Staging {
         for (const put of held) put(half);
       };
     });
-    return (half) => builder.block(() => puts.forEach((put) => put(half)));
+    return (half) =>
+      builder.block(() => {
+        for (const put of puts) put(half);
+      });
+  }
+
+  /** Goes through the blocks of k. `multiply` finds block `block` in a half of the memory, or in all of it. */
+  sweep(multiply: (block: ThreadExpr, half: ThreadExpr | undefined) => void): void {
+    const { k, site } = this;
+    const { builder } = site;
+    const blocks = runtimeBound(builder, `${k.name}_blocks`, Math.ceil(k.extent / k.step));
+    const barrier = (): void => builder.emit({ kind: "barrier" });
+    if (this.buffers === 1) {
+      builder.for("block", i32(0), blocks, i32(1), (block) => {
+        this.stage(block);
+        barrier();
+        multiply(block, undefined);
+        barrier();
+      });
+      return;
+    }
+    builder.block(() => this.stage(i32(0), i32(0)));
+    barrier();
+    builder.for("block", i32(0), blocks, i32(1), (block) => {
+      const half = builder.let("half", remI(block, i32(2)));
+      // The last block is loaded once more, for nobody, so that loads stand outside of any branch.
+      const put = this.fetch(builder.let("next", minI(addI(block, i32(1)), addI(blocks, i32(-1)))));
+      multiply(block, half);
+      put(builder.let("other", call("sub", I32, i32(1), half)));
+      barrier();
+    });
   }
 
   /** Where a half of the memory begins in a tile's array. */
-  baseOf({ size }: Tile, half: ThreadExpr | undefined): ThreadExpr {
+  baseOf({ size }: OperandTile, half: ThreadExpr | undefined): ThreadExpr {
     return half === undefined ? i32(0) : mulI(half, i32(size));
   }
 
@@ -162,13 +193,13 @@ export class Staging {
     }
   }
 
-  private load(tile: Tile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
+  private load(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
     return tile.side === "a"
       ? this.loadA(tile, block, index, suffix)
       : this.loadB(tile, block, index, suffix);
   }
 
-  private loadA(tile: Tile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
+  private loadA(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
     const { site, k, aWidth: width } = this;
     const { builder, rows } = site;
     const perRow = k.step / width;
@@ -190,7 +221,7 @@ export class Staging {
     };
   }
 
-  private loadB(tile: Tile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
+  private loadB(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
     const { site, k, bWidth } = this;
     const { builder, tileColumns } = site;
     const column = builder.let("at_column", remI(index, i32(tileColumns)));

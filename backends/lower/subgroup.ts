@@ -14,6 +14,8 @@
  * beyond the edge are computed as copies of the last and not stored; but where the number of rows is known at the call
  * alone, a tile that holds one (one request, one candidate) runs a loop of its own that computes no others, with the same bits.
  *
+ * Statistics of the rows (a norm before the product) are gathered from the elements of `a` in the same loop (rowsums.ts).
+ *
  * What follows the sums (bias, activation, residual, the store) is written out for `ROLLED` rows and runs in a loop: the
  * accumulators move up as many places a turn, so that none is indexed. A gelu written out for 32 rows is what a driver would
  * compile for seconds.
@@ -26,7 +28,9 @@ import {
   builtin,
   call,
   component,
+  constant,
   divI,
+  F32,
   F32X4,
   I32,
   i32,
@@ -40,17 +44,20 @@ import { groupAxis, quadruple } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import type { Dot, Plain, Product } from "./contraction.ts";
 import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
-import { Expressions, spread } from "./expressions.ts";
+import { convert, Expressions, spread } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
 import { outputsOf, usesTile } from "./points.ts";
+import { type RowStatement, RowSums } from "./rowsums.ts";
 
 type Subgroup = Extract<TileKernel["lowering"], { kind: "subgroup" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
 
 /** Rows of a turn of the loop after the sums. */
 const ROLLED = 4;
+
+const NOTHING = constant(0, F32);
 
 /** Where an expression stands: at a row that this lane loads, at a row of accumulators, or at the lane's columns alone. */
 type Place =
@@ -116,10 +123,12 @@ class SubgroupProduct {
   lower(): void {
     const parts = phases(this.kernel.body);
     const last = parts.findLastIndex((part) => !("kind" in part));
-    for (const part of parts.slice(0, last + 1)) {
+    const gathered: RowStatement[] = [];
+    for (const [i, part] of parts.slice(0, last + 1).entries()) {
       this.builder.statement = "kind" in part ? part : part[0];
-      if ("kind" in part) this.statement(part);
-      else this.multiply(part);
+      if (!("kind" in part)) this.multiply(part, gathered.splice(0));
+      else if (this.goesAlong(part, parts.slice(i + 1))) gathered.push(part);
+      else this.statement(part);
     }
     const after = parts.slice(last + 1) as readonly Plain[];
     const run = (): void => {
@@ -130,6 +139,15 @@ class SubgroupProduct {
     };
     if (this.rolls(after)) this.roll(run);
     else run();
+  }
+
+  /** Whether a product that is next but for others such goes through all that the statement sums of a row. */
+  private goesAlong(statement: Plain, next: readonly (Plain | readonly Dot[])[]): statement is RowStatement {
+    if (statement.kind !== "moments" && (statement.kind !== "reduce" || statement.fn !== "sum")) return false;
+    const dots = next.find((part) => !("kind" in part) || !isRowSum(part));
+    if (dots === undefined || "kind" in dots) return false;
+    const varies = variesOf(statement, this.product);
+    return varies.m && !varies.n && statement.over.length === 1 && statement.over[0] === dots[0]?.k;
   }
 
   /** Whether the statements after the sums are the same for every row, whose sums are all that they have of what came before. */
@@ -173,7 +191,8 @@ class SubgroupProduct {
     return this.turn === undefined ? this.rows : ROLLED;
   }
 
-  private multiply(dots: readonly Dot[]): void {
+  /** `gathered`: statistics of the rows, which the products load. */
+  private multiply(dots: readonly Dot[], gathered: readonly RowStatement[]): void {
     const { builder, expressions, lanes, rows } = this;
     const [first] = dots as readonly [Dot];
     const k = innerAxis(this.kernel, first.k);
@@ -182,10 +201,19 @@ class SubgroupProduct {
     );
     const blocks = Array.from({ length: Math.ceil(rows / lanes) }, (_, j) => j);
     for (const j of blocks) this.bindRow({ kind: "loaded", j });
+    const rowSums = gathered.map((statement) => ({
+      statement,
+      sums: blocks.map(() => new RowSums(builder, statement, k.extent)),
+    }));
 
     // Of products that share `a`, one hands its rows round for all.
     const givers = dots.map((dot) => dots.findIndex((other) => sameExpr(other.a, dot.a)));
-    const step = (at: (c: number | undefined) => Expr, width: 1 | 4, live: number): void => {
+    const step = (
+      at: (c: number | undefined) => Expr,
+      width: 1 | 4,
+      live: number,
+      part: () => ThreadExpr,
+    ): void => {
       const a = dots.map((dot, d) =>
         givers[d] !== d
           ? []
@@ -195,6 +223,14 @@ class SubgroupProduct {
               return builder.let("a", spread(value, width));
             }),
       );
+      const share = rowSums.some(({ statement }) => statement.kind === "moments") ? part() : NOTHING;
+      for (const { statement, sums } of rowSums) {
+        for (const j of blocks) {
+          const along = new Map([[k.name, at(undefined)]]);
+          const value = expressions.as(this.at(statement.value, { kind: "loaded", j }, along), "f32");
+          sums[j]?.add(builder.let("of_row", spread(value, width)), share);
+        }
+      }
       const b = dots.map((dot) =>
         Array.from({ length: width }, (_, c) => {
           const along = new Map([[k.name, at(c)]]);
@@ -233,10 +269,18 @@ class SubgroupProduct {
               c === undefined ? quadruple(k.extent, groupAxis(k.name)) : add(mul(group, int(4)), int(c)),
             4,
             live,
+            () =>
+              builder.let("part", call("div", F32, constant(1, F32), convert(addI(index, i32(1)), "f32"))),
           );
         });
       }
-      for (let rest = 4 * whole; rest < k.extent; rest++) step(() => int(rest), 1, live);
+      for (let rest = 4 * whole; rest < k.extent; rest++)
+        step(
+          () => int(rest),
+          1,
+          live,
+          () => constant(1 / (rest - 4 * whole + 1), F32),
+        );
     };
     const { origin, end: rowEnd, exact } = this.mTile;
     const known = typeof this.product.m.extent === "number";
@@ -251,6 +295,27 @@ class SubgroupProduct {
       this.sums.set(dot.out, acc[d] ?? []);
       for (const [r, value] of (acc[d] ?? []).entries()) builder.bindTile(`${dot.out}@row${r}`, value);
     });
+    for (const { statement, sums } of rowSums) {
+      const held = sums.map((s) => s.finish());
+      outputsOf(statement).forEach((out, o) => {
+        this.keepRows(
+          out,
+          held.flatMap((values) => values.slice(o, o + 1)),
+        );
+      });
+    }
+  }
+
+  /** A value of each row, known to the lane that loads the row, becomes one that all lanes know and that moves up with the sums. */
+  private keepRows(out: string, held: readonly ThreadExpr[]): void {
+    const { builder, lanes } = this;
+    const rows = Array.from({ length: this.rows }, (_, r) => {
+      const value = held[Math.floor(r / lanes)];
+      if (value === undefined) throw new Error(`internal: ${out} is not held`);
+      return builder.var(`${out}_${r}`, F32, call("subgroup_broadcast", F32, value, i32(r % lanes)));
+    });
+    this.sums.set(out, rows);
+    for (const [r, value] of rows.entries()) builder.bindTile(`${out}@row${r}`, value);
   }
 
   private statement(statement: Plain): void {
@@ -406,4 +471,9 @@ class SubgroupProduct {
       );
     });
   }
+}
+
+/** Whether a statement sums over inner axes. */
+function isRowSum({ kind }: Plain): boolean {
+  return kind === "reduce" || kind === "moments";
 }

@@ -19,6 +19,7 @@ import { helperName, helperText, isHelper } from "./functions.ts";
 const BUILTINS: Readonly<Record<Builtin, string>> = {
   thread: "thread",
   workgroup: "group",
+  subgroup: "subgroup",
   "call.rows": "call.rows",
   "call.from": "call.first",
   "call.to": "call.limit",
@@ -90,6 +91,9 @@ class Printer {
   /** Bindings of groups of which single elements are read. */
   private readonly elements = new Set<number>();
   private subgroups = false;
+  private matrices = false;
+  /** The index of the subgroup is asked for. */
+  private indexed = false;
   private infinity = false;
   /** Loops around the statement that is being printed. */
   private loops = 0;
@@ -103,7 +107,9 @@ class Printer {
     const { program } = this;
     this.block(program.body, "  ");
     const head: string[] = program.header.map((line) => `// ${line}`.trimEnd());
-    if (this.subgroups) head.push("enable subgroups;");
+    if (this.matrices) head.push("enable chromium_experimental_subgroup_matrix;");
+    if (program.bindings.some(({ element }) => element === "f16")) head.push("enable f16;");
+    if (this.subgroups || this.indexed) head.push("enable subgroups;");
     if (program.trusted) head.push("diagnostic(off, subgroup_uniformity);");
     head.push(
       "",
@@ -137,11 +143,13 @@ class Printer {
       `@compute @workgroup_size(${program.workgroup})`,
       "fn main(",
       "  @builtin(local_invocation_index) thread_index: u32,",
+      ...(this.indexed ? ["  @builtin(subgroup_id) subgroup_index: u32,"] : []),
       "  @builtin(workgroup_id) group_id: vec3<u32>,",
       "  @builtin(num_workgroups) groups: vec3<u32>,",
       ") {",
     );
     if (this.uses("thread")) head.push("  let thread = i32(thread_index);");
+    if (this.indexed) head.push("  let subgroup = i32(subgroup_index);");
     head.push("  let group = i32(group_id.y * groups.x + group_id.x);");
     if (this.infinity) head.push("  let inf = bitcast<f32>(call.one * 0x7f800000);");
     return {
@@ -224,6 +232,10 @@ class Printer {
         return;
       case "mma":
         throw new Error(`internal: ${this.program.name} multiplies fragments, which WGSL does not have`);
+      case "matrix":
+        this.matrices = true;
+        out(this.matrix(s));
+        return;
       case "block":
         out("{");
         this.block(s.body, `${indent}  `);
@@ -240,6 +252,26 @@ class Printer {
     }
   }
 
+  /** Matrix types name columns before rows. */
+  private matrix(s: Extract<ThreadStmt, { kind: "matrix" }>): string {
+    switch (s.action) {
+      case "zero":
+        return `var ${s.name} = subgroup_matrix_result<f32, ${s.shape.n}, ${s.shape.m}>();`;
+      case "load": {
+        const { m, n, k } = s.shape;
+        const [type, order] =
+          s.side === "left"
+            ? [`subgroup_matrix_left<f32, ${k}, ${m}>`, "col_major"]
+            : [`subgroup_matrix_right<f32, ${n}, ${k}>`, "row_major"];
+        return `let ${s.name} = subgroupMatrixLoad<${type}, ${order}>(&${s.array}, u32(${this.text(s.index)}), ${s.stride});`;
+      }
+      case "multiply":
+        return `${s.name} = subgroupMatrixMultiplyAccumulate(${s.left}, ${s.right}, ${s.name});`;
+      case "store":
+        return `subgroupMatrixStore<row_major>(&${s.array}, u32(${this.text(s.index)}), ${s.name}, ${s.stride});`;
+    }
+  }
+
   private text(e: ThreadExpr, least = 0): string {
     const { text, level } = this.expr(e);
     return level < least ? `(${text})` : text;
@@ -252,6 +284,7 @@ class Printer {
       case "var":
         return { text: e.name, level: ATOM };
       case "builtin":
+        this.indexed ||= e.name === "subgroup";
         return { text: BUILTINS[e.name], level: ATOM };
       case "vector":
         return { text: `${typeName(e.type)}(${e.args.map((a) => this.text(a)).join(", ")})`, level: ATOM };

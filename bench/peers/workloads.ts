@@ -42,5 +42,5 @@ export const zoo: readonly Workload[] = [
   published("unimixing_lite", { L: 2, rows: 1000 }, 64),
   published("wukong", { rows: 1000 }, 40),
   published("hiformer", { rows: 1000 }, 160),
-  published("longer", { rows: 1000 }, 12),
+  published("longer", { rows: 1000 }, 20),
 ];

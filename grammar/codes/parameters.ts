@@ -168,12 +168,12 @@ model m() {
 }`,
   },
   RMX0490: {
-    title: "precision is recorded but not used by kernels yet",
+    title: "a narrow compute type that a device does not use",
     meaning:
-      "The `precision` block is parsed and checked; `rmxc params`, `rmxc cost` and `rmxc quantize` go by the types that it sets. Kernels of this version compute in f32 and read parameters stored in f32. It is a note, no error.",
+      "Parameters and derived values lie in the storage types of the `precision` block on every device, and kernels decode them where they load them. WebGPU kernels then add and multiply in f32, whatever `compute` says: many devices have no f16 arithmetic, and where it was measured it was slower and less exact. `rmxc cost` goes by the type asked for. It is a note, no error.",
     failing: `
 precision { compute = f16 }    // noted: f32 is used`,
     mended: `
-precision { compute = f32 }    // or no precision block at all`,
+precision { "**.w*" = f16 }    // storage alone`,
   },
 };

@@ -101,7 +101,7 @@ function normOf(operand: Operand, out: Rewriter): Norm | undefined {
 }
 
 /** Whether a view chooses rows alone: its last axis runs over the whole last axis of the value, the others are free of it. */
-function keepsChannels({ out, index }: IndexMap, { type }: Node): boolean {
+export function keepsChannels({ out, index }: IndexMap, { type }: Node): boolean {
   const last = out.length - 1;
   const whole = out[last] === type.shape[type.shape.length - 1];
   return index.every((e, j) =>

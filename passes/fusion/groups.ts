@@ -5,12 +5,13 @@
  */
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
 import { scalarFns } from "../../src/ir/scalar.ts";
-import { storageOfParam } from "../../src/ir/storage.ts";
+import { derivedNodes, storageOf } from "../../src/ir/storage.ts";
 import type { Fusion } from "../pass.ts";
 import { isSource } from "../restrict.ts";
 import { readersOf } from "../rewrite.ts";
 import { expansions } from "./remake.ts";
 import { findScores, type ScorePattern } from "./score.ts";
+import { gatheredStatistics } from "./statistics.ts";
 
 export interface Group {
   /** Absent: `root` is element-wise and is computed from stored values alone. */
@@ -20,6 +21,8 @@ export interface Group {
   readonly root: number;
   /** The anchor is the second contraction of this score product. */
   readonly score?: ScorePattern;
+  /** Statistics of the rows that the anchor, a product, loads: gathered on the way. */
+  readonly statistics?: readonly number[];
 }
 
 export interface Grouping {
@@ -83,6 +86,9 @@ export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion 
     for (const node of nodes) if (isAnchor(node) || computes(node)) external.add(node.id);
   }
   for (const node of nodes) if (node.keep) external.add(node.id);
+  // What is packed of a load-stage value is what all of its readers read.
+  const derived = derivedNodes(graph);
+  for (const id of derived.keys()) external.add(id);
 
   const scores: ReadonlyMap<number, ScorePattern> =
     fusion === "off" ? new Map() : findScores({ graph, readers, external });
@@ -96,7 +102,7 @@ export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion 
     if (!isAnchor(anchor) || inside.has(id)) continue;
     const chain = [id];
     for (let at = anchor; ; ) {
-      if (gates.has(at.id) || fusion === "off") break;
+      if (gates.has(at.id) || derived.has(at.id) || fusion === "off") break;
       const next = nextInChain(
         at,
         readers[at.id].map((r) => r.node),
@@ -110,6 +116,9 @@ export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion 
     chains.set(id, chain);
   }
 
+  const gathered = gatheredStatistics({ graph, readers, external, chains });
+  for (const ids of gathered.values()) for (const id of ids) chains.delete(id);
+
   const stored = new Set<number>();
   for (const [, chain] of chains) {
     stored.add(chain[chain.length - 1]);
@@ -120,7 +129,9 @@ export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion 
 
   const groups: Group[] = [...chains].map(([anchor, chain]) => {
     const score = scores.get(anchor);
-    return { anchor, chain, root: chain[chain.length - 1], ...(score ? { score } : {}) };
+    const statistics = gathered.get(anchor);
+    const root = chain[chain.length - 1];
+    return { anchor, chain, root, ...(score && { score }), ...(statistics && { statistics }) };
   });
   const inChain = new Set([...chains.values()].flat());
   for (const id of stored) if (!inChain.has(id)) groups.push({ chain: [id], root: id });
@@ -190,9 +201,9 @@ function elements(node: Node): number {
   return node.type.shape.reduce<number>((n, s) => (typeof s === "number" ? n * s : n), 1);
 }
 
-/** Numbers, no node's, for the values beside a packed parameter: its scales and zero points. */
+/** Numbers, no node's, for the values beside a packed value: its scales and zero points. */
 function companionsOf(graph: Graph, node: Node): number[] {
-  const { scale } = storageOfParam(graph, node);
+  const { scale } = storageOf(graph, node);
   if (scale === undefined) return [];
   const first = graph.nodes.length + 2 * node.id;
   return scale.symmetric ? [first] : [first, first + 1];

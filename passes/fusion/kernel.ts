@@ -4,13 +4,13 @@
  */
 import {
   type AxisExtent,
-  add,
   apply,
   axesOf,
   axis,
   div,
   type Expr,
   type Extent,
+  exprKey,
   floordiv,
   int,
   load,
@@ -42,6 +42,7 @@ import { axisNames, innerNames } from "./names.ts";
 import { type FusionContext, Reader } from "./reader.ts";
 import { dotRoles, rowRoles } from "./roles.ts";
 import { type GateList, RowPoint } from "./rows.ts";
+import { type NormOp, type RowScaling, scalingOf } from "./scaling.ts";
 import type { ScorePattern } from "./score.ts";
 import { scoreStatement } from "./scorekernel.ts";
 
@@ -162,21 +163,55 @@ class KernelBuilder {
       this.reader.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
     const [x, w] = [roles.a, 1 - roles.a].map((which) => this.withoutScales(read(which), [k]));
     this.body.push({ kind: "dot", out: "acc", m, n, k, a: simplify(x.rest), b: simplify(w.rest) });
-    this.epilogue(
-      node,
-      op.out.map((l) => at.get(l) ?? int(0)),
-      [],
-      [...x.scales, ...w.scales].reduce(mul, tile("acc", "num")),
-    );
+    const index = op.out.map((l) => at.get(l) ?? int(0));
+    const sum = [...x.scales, ...w.scales].reduce(mul, tile("acc", "num"));
+    this.withStatistics(k, extent, () => this.epilogue(node, index, [], sum));
+  }
+
+  /** Runs `read` with the statistics of the product's rows at hand: what it asks for is gathered along k, before the product. */
+  private withStatistics(k: string, extent: number, read: () => void): void {
+    const { statistics = [] } = this.group;
+    const made = new Map<string, RowScaling>();
+    const gather = (node: Node, op: NormOp, rows: readonly Expr[]): RowScaling => {
+      const key = JSON.stringify([node.id, rows.map(exprKey)]);
+      const known = made.get(key);
+      if (known) return known;
+      const x = simplify(this.reader.operand(node, 0)([...rows, axis(k, extent)]));
+      const suffix = made.size === 0 ? "" : `_${made.size}`;
+      const { statement, mean, scale } = scalingOf(x, k, extent, op, suffix);
+      this.body.splice(made.size, 0, statement);
+      this.reader.inlined.add(node.id);
+      made.set(key, { mean, scale });
+      return { mean, scale };
+    };
+    const within = statistics.reduce<() => void>((inner, id) => {
+      const node = this.context.graph.nodes[id];
+      const { op } = node;
+      if (op.kind !== "row_statistics") throw new Error(`internal: ${op.kind} is no statistics of rows`);
+      return () =>
+        this.reader.withStandIn(
+          id,
+          (index) => {
+            const { mean = num(0), scale } = gather(node, op, index.slice(0, -1));
+            return where(lt(index[index.length - 1], int(1)), mean, scale);
+          },
+          inner,
+        );
+    }, read);
+    within();
   }
 
   /** Scales of packed parameters that are the same along the summed axes leave the sum: Σ x·q·s = s · Σ x·q. */
-  private withoutScales(e: Expr, summed: readonly string[]): { readonly rest: Expr; readonly scales: Expr[] } {
+  private withoutScales(
+    e: Expr,
+    summed: readonly string[],
+  ): { readonly rest: Expr; readonly scales: Expr[] } {
     const scales: Expr[] = [];
     const isScale = (f: Expr): boolean => {
       if (f.kind !== "load") return false;
       const { home } = this.context.values.values[f.source];
-      return home.kind === "param" && home.part === "scale" && summed.every((name) => !axesOf(f).has(name));
+      const part = home.kind === "param" || home.kind === "derived" ? home.part : undefined;
+      return part === "scale" && summed.every((name) => !axesOf(f).has(name));
     };
     const without = (f: Expr): Expr | undefined => {
       if (isScale(f)) {
@@ -281,7 +316,7 @@ class KernelBuilder {
   /** The shift (layer norms have one) and scale of each row of a norm's operand. */
   private statistics(
     node: Node,
-    op: Extract<Op, { kind: "normalize" | "row_statistics" }>,
+    op: NormOp,
   ): { index: Expr[]; along: string; x: Expr; mean: Expr | undefined; scale: Expr } {
     const shape = this.reader.seen(node.inputs[0]);
     const names = axisNames(shape);
@@ -290,20 +325,9 @@ class KernelBuilder {
     const along = names[names.length - 1];
     index.push(this.addInner(along, size));
     const x = simplify(this.reader.operand(node, 0)(index));
-    const root = (squares: Expr): Expr => apply("rsqrt", add(squares, num(op.eps)));
-    if (op.norm === "layer") {
-      this.body.push({ kind: "moments", mean: "mean", m2: "m2", over: [along], value: x });
-      return { index, along, x, mean: tile("mean", "num"), scale: root(div(tile("m2", "num"), num(size))) };
-    }
-    this.body.push({ kind: "reduce", fn: "sum", out: "squares", over: [along], value: mul(x, x) });
-    const squares = tile("squares", "num");
-    return {
-      index,
-      along,
-      x,
-      mean: undefined,
-      scale: root(op.norm === "rms" ? div(squares, num(size)) : squares),
-    };
+    const { statement, mean, scale } = scalingOf(x, along, size, op);
+    this.body.push(statement);
+    return { index, along, x, mean, scale };
   }
 
   private softmax(node: Node, op: Extract<Op, { kind: "softmax" }>): void {

@@ -2,13 +2,24 @@
  * @file What a kernel reads, as expressions: an element of a value is loaded where the value is stored and computed in place
  * where it is not, through views, gathers and element-wise ops, down to stored values.
  */
-import { add, type Expr, type Extent, floordiv, int, load, mul, ne, sub, substitute } from "../../src/ir/expr.ts";
+import {
+  add,
+  type Expr,
+  type Extent,
+  floordiv,
+  int,
+  load,
+  mul,
+  ne,
+  sub,
+  substitute,
+} from "../../src/ir/expr.ts";
 import type { Graph, Node, Operand, Stage } from "../../src/ir/graph.ts";
 import type { ElementOf } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
 import { simplify } from "../../src/ir/simplify.ts";
-import { scaleAxes, storageOfParam } from "../../src/ir/storage.ts";
+import { scaleAxes, storageOf } from "../../src/ir/storage.ts";
 import { isSource } from "../restrict.ts";
 import { isAnchor } from "./groups.ts";
 import type { Names } from "./names.ts";
@@ -95,7 +106,7 @@ export class Reader {
 
   loaded(node: Node, index: readonly Expr[]): Expr {
     const { values } = this.context;
-    const value = values.of(node, this.stage);
+    const value = values.readOf(node, this.stage);
     if (node.rows) {
       const element = this.row?.covers(node.rows, index)
         ? load(value.id, this.row.stored(node.rows, index), value.element === "f32" ? "num" : "i32")
@@ -108,9 +119,9 @@ export class Reader {
     return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);
   }
 
-  /** An element of a packed parameter: (code − zero) · scale. */
+  /** An element of a packed value: (code − zero) · scale. */
   private decoded(node: Node, { id, packing }: PlanValue, index: readonly Expr[]): Expr {
-    const { scale: scaling } = storageOfParam(this.context.graph, node);
+    const { scale: scaling } = storageOf(this.context.graph, node);
     const code = load(id, index, "num");
     if (scaling === undefined || packing?.scale === undefined) return code;
     const { shared, group = 1 } = scaling;
@@ -168,7 +179,7 @@ export class Reader {
   }
 
   /** Reads with value `id` standing for something else. */
-  withStandIn(id: number, value: StandIn, read: () => Expr): Expr {
+  withStandIn<T>(id: number, value: StandIn, read: () => T): T {
     this.standIns.set(id, value);
     const result = read();
     this.standIns.delete(id);

@@ -24,7 +24,10 @@ export function parameterBytes(
       });
     }
   }
-  return [...shares].reduce((sum, [value, part]) => sum + bytesOf(plan.values[value], plan.values[value].unit) * part, 0);
+  return [...shares].reduce(
+    (sum, [value, part]) => sum + bytesOf(plan.values[value], plan.values[value].unit) * part,
+    0,
+  );
 }
 
 /** The share of a value that indices over one tile of the grid reach. */

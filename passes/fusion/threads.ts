@@ -13,6 +13,8 @@ export function threadsNeeded({ lowering: l }: Pick<TileKernel, "lowering">): nu
       return l.lanes;
     case "blocked":
       return l.threadsM * l.threadsN;
+    case "matrix":
+      return l.lanes * l.subgroupsM * l.subgroupsN;
     case "mma":
       return 32 * l.warpsM * l.warpsN;
     case "list":
@@ -62,6 +64,14 @@ export function withThreads(kernel: TileKernel, threads: number): TileKernel {
   return kernel;
 }
 
+/** Elements of k that lie in workgroup memory at one time, over all products. */
+function stagedSteps({ body, inner }: TileKernel): number {
+  return body.reduce((sum, s) => {
+    if (s.kind !== "dot") return sum;
+    return sum + (inner.find((a) => a.name === s.k)?.step ?? 1);
+  }, 0);
+}
+
 /** Bytes of workgroup memory that a kernel's lowering takes, at most. */
 export function workgroupBytes(kernel: TileKernel, threads: number): number {
   const { lowering: l } = kernel;
@@ -71,13 +81,19 @@ export function workgroupBytes(kernel: TileKernel, threads: number): number {
     case "blocked": {
       const m = l.threadsM * l.registersM;
       const n = l.threadsN * l.registersN;
-      const staged = kernel.body.reduce((sum, s) => {
-        if (s.kind !== "dot") return sum;
-        return sum + (kernel.inner.find((a) => a.name === s.k)?.step ?? 1);
-      }, 0);
+      // Threads that share no column leave their operand where it lies.
+      const points = l.threadsM === 1 ? m : m + n;
+      const staged = (l.buffers ?? 1) * stagedSteps(kernel);
       // Beside the staged tiles: what belongs to a row or a column alone, and what threads sum it with.
       const lone = kernel.body.filter((s) => s.kind !== "dot" && s.kind !== "store").length;
-      return 4 * (staged * (m + n) + lone * (m + n + threads));
+      return 4 * (staged * points + lone * (m + n + threads));
+    }
+    case "matrix": {
+      const m = l.shape.m * l.subgroupsM * l.tilesM;
+      const n = l.shape.n * l.subgroupsN * l.tilesN;
+      const dots = kernel.body.filter((s) => s.kind === "dot").length;
+      const lone = kernel.body.length - dots;
+      return 4 * (stagedSteps(kernel) * (m + n) + dots * m * n + lone * (m + n + threads));
     }
     default:
       return 0;

@@ -4,9 +4,9 @@
  */
 import type { Extent } from "../../src/ir/expr.ts";
 import type { Graph, Node, Stage } from "../../src/ir/graph.ts";
-import { bytesOf, type Home, type Packing, type PlanValue } from "../../src/ir/plan.ts";
+import { bytesOf, type Home, type Packing, type PlanValue, wordsOf } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
-import { F32_STORAGE, scaleAxes, scaleShape, storageOfParam } from "../../src/ir/storage.ts";
+import { computeOf, type Storage, scaleAxes, scaleShape, storageOf } from "../../src/ir/storage.ts";
 import { Names } from "./names.ts";
 import { RowLists, storedShape } from "./rows.ts";
 
@@ -20,6 +20,7 @@ export class ValueTable {
   readonly lists: RowLists;
   private readonly known = new Map<string, PlanValue>();
   private readonly names = new Names();
+  private readonly normed: ReadonlySet<number>;
   private readonly graph: Graph;
   private readonly profile: Profile;
   private readonly kept: ReadonlySet<number>;
@@ -36,6 +37,7 @@ export class ValueTable {
     this.kept = kept;
     this.outputs = outputs;
     this.lists = new RowLists(graph, this);
+    this.normed = readByNorms(graph);
   }
 
   /** The value that a kernel of `stage` reads for a source or stored node. */
@@ -53,7 +55,7 @@ export class ValueTable {
       });
     }
     if (op.kind === "param")
-      return this.param(node, {
+      return this.parameter(node, {
         kind: "param",
         path: op.path,
         ...(op.rows && { rows: op.rows }),
@@ -81,7 +83,7 @@ export class ValueTable {
   isTooLarge(node: Node): boolean {
     if (node.op.kind !== "param") return false;
     const { unit } = strided(node);
-    const { element } = storageOfParam(this.graph, node);
+    const { element } = storageOf(this.graph, node);
     const bytes = element === "f32" ? bytesOf({}, unit) : bytesOf({ packing: { element } }, unit);
     return bytes > this.profile.limits.storageBinding;
   }
@@ -124,6 +126,16 @@ export class ValueTable {
     return { rows, ids };
   }
 
+  /** The value that kernels read of a stored node: `of` it, or what is packed of that. */
+  readOf(node: Node, stage: Stage): PlanValue {
+    const value = this.of(node, stage);
+    const storage = storageOf(this.graph, node);
+    if (value.home.kind !== "load" || storage.element === "f32") return value;
+    const home = { kind: "derived", of: value.id, storage } as const;
+    const shape = node.type.shape.map(Number);
+    return this.packed(`derived:${node.id}`, node, `${value.name}_packed`, { storage, shape }, home);
+  }
+
   /** The slab slot of each request (user program) or of each candidate's request (item program). */
   slots(stage: "user" | "item"): PlanValue {
     const key = `slots:${stage}`;
@@ -151,36 +163,75 @@ export class ValueTable {
     this.values[id] = { ...this.values[id], ...packed(shape) };
   }
 
-  /** A parameter as it is stored, with values for its scales and zero points. */
-  private param(node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
+  /**
+   * Whether what kernels hand to one another of a node is f16: where the model computes in f16 and the device stores it natively; a
+   * software device's loads cost what they cost whatever their size, and converting comes on top (docs/precision.md). A row's
+   * statistics and reductions scale whole rows, and stay f32; so does what a norm reads, which may be of any magnitude, and
+   * small numbers have few bits in f16.
+   */
+  private isNarrow({ id, op, type, path }: Node): boolean {
+    const { features, cuda } = this.profile;
+    if (
+      !features.f16 ||
+      features.software ||
+      cuda !== undefined ||
+      type.dtype !== "num" ||
+      this.normed.has(id)
+    )
+      return false;
+    if (op.kind === "row_statistics" || op.kind === "reduce" || op.kind === "softmax") return false;
+    return computeOf(this.graph.precision, path) === "f16";
+  }
+
+  private parameter(node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
     const key = `param:${home.path}:${home.rows?.from ?? ""}`;
+    const info = this.graph.params.find(({ path }) => path === home.path);
+    if (info === undefined || info.storage.element === "f32") return this.make(key, node, home.path, home);
+    return this.packed(key, node, home.path, info, home);
+  }
+
+  /** A value of packed elements, with values for their scales and zero points. `whole`: of which the node may be some rows. */
+  private packed(key: string, node: Node, name: string, whole: Stored, home: PackedHome): PlanValue {
     const known = this.known.get(key);
     if (known) return known;
-    const { element, scale } = storageOfParam(this.graph, node);
-    if (element === "f32") return this.make(key, node, home.path, home);
-    const symmetric = scale?.symmetric ?? true;
+    const { element, scale } = whole.storage;
+    if (element === "f32") throw new Error(`internal: ${name} is not packed`);
+    const companion = (part: "scale" | "zero"): number =>
+      this.companion(`${key}:${part}`, node, `${name}_${part}`, whole, { ...home, part }).id;
     const packing: Packing = {
       element,
       ...(node.layout?.blocks && { blocks: node.layout.blocks }),
-      ...(scale && { scale: this.companion(`${key}:scale`, node, { ...home, part: "scale" }).id }),
-      ...(!symmetric && { zero: this.companion(`${key}:zero`, node, { ...home, part: "zero" }).id }),
+      ...(scale && { scale: companion("scale") }),
+      ...(scale?.symmetric === false && { zero: companion("zero") }),
     };
     const { strides, unit } = strided(node);
-    const { shape } = node.type;
-    const whole = wholeGroups(unit, packing);
-    return this.add(key, { name: home.path, element: "f32", shape, strides, unit: whole, packing, home, node: node.id });
+    return this.add(key, {
+      name,
+      element: "f32",
+      shape: node.type.shape,
+      strides,
+      unit: wholeLoads(unit, packing),
+      packing,
+      home,
+      node: node.id,
+    });
   }
 
-  /** The scales or zero points of a parameter, densely, in the order of the parameter's own axes. */
-  private companion(key: string, node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
-    const info = this.graph.params.find(({ path }) => path === home.path);
-    const { scale } = info?.storage ?? F32_STORAGE;
-    if (info === undefined || scale === undefined) throw new Error(`internal: ${home.path} has no scales`);
-    const axes = scaleAxes(info.shape.length, scale);
-    // An axis that is cut into groups has those of the whole parameter, whatever rows the node is.
-    const grouped = scaleShape(info.shape, scale);
+  /** Scales or zero points, densely, in the order of the elements' own axes. */
+  private companion(
+    key: string,
+    node: Node,
+    name: string,
+    { shape, storage }: Stored,
+    home: PackedHome,
+  ): PlanValue {
+    const { scale } = storage;
+    if (scale === undefined) throw new Error(`internal: ${name} without scales`);
+    const axes = scaleAxes(shape.length, scale);
+    // An axis that is cut into groups has those of the whole value, whatever rows the node is.
+    const grouped = scaleShape(shape, scale);
     const extents = axes.map((j) => (scale.shared.includes(j) ? grouped[j] : Number(node.type.shape[j])));
-    const order = (node.layout?.order ?? info.shape.map((_, j) => j)).filter((j) => axes.includes(j));
+    const order = (node.layout?.order ?? shape.map((_, j) => j)).filter((j) => axes.includes(j));
     const strides = axes.map(() => 1);
     let unit = 1;
     for (const j of order.toReversed()) {
@@ -189,11 +240,11 @@ export class ValueTable {
     }
     const packing: Packing | undefined = home.part === "zero" ? { element: "int8" } : undefined;
     return this.add(key, {
-      name: `${home.path}_${home.part}`,
+      name,
       element: "f32",
       shape: extents,
       strides,
-      unit: wholeGroups(unit, packing),
+      unit: wholeLoads(unit, packing),
       ...(packing && { packing }),
       home,
       node: node.id,
@@ -205,14 +256,19 @@ export class ValueTable {
     if (known) return known;
     const { rows } = node;
     const shape = rows ? storedShape(node.type.shape, rows) : node.type.shape;
-    const { strides, unit } = rows ? strided({ type: { ...node.type, shape } }) : strided(node);
-    if (home.kind === "temp") this.temps[home.stage].push(unit);
+    // Only what is packed has the layout of a load-stage value; the value itself stays row-major.
+    const plain = rows !== undefined || home.kind === "load";
+    const { strides, unit } = strided(plain ? { type: { ...node.type, shape } } : node);
+    const narrow = home.kind === "temp" && this.isNarrow(node);
+    const packing: Packing | undefined = narrow ? { element: "f16", native: true } : undefined;
+    if (home.kind === "temp") this.temps[home.stage].push(wordsOf({ ...(packing && { packing }) }, unit));
     return this.add(key, {
       name,
       element: node.type.dtype === "num" ? "f32" : "i32",
       shape,
       strides,
       unit,
+      ...(packing && { packing }),
       home,
       ...(rows ? { rows: this.lists.planRows(rows) } : {}),
       node: node.id,
@@ -236,16 +292,35 @@ export class ValueTable {
   }
 }
 
+/** What norms read, through element-wise ops and views. */
+function readByNorms({ nodes }: Graph): ReadonlySet<number> {
+  const read = new Set<number>();
+  for (const { id, op, inputs } of nodes.toReversed()) {
+    const norm = op.kind === "normalize" || op.kind === "row_statistics";
+    const through = read.has(id) && !["einsum", "reduce", "softmax", "lookup"].includes(op.kind);
+    if (norm || through) for (const input of inputs) read.add(input.id);
+  }
+  return read;
+}
+
 /** A stored node's name: its path, or the op where the model gives none. */
 function nameOf(node: Node): string {
   return node.path || node.op.kind;
 }
 
+/** A value that is packed. */
+interface Stored {
+  readonly shape: readonly number[];
+  readonly storage: Storage;
+}
+
+type PackedHome = Extract<Home, { kind: "param" | "derived" }>;
+
 /** Bytes that one load fetches at most. */
 const LOAD = 16;
 
 /** `unit` elements rounded up to whole loads. */
-function wholeGroups(unit: number, packing: Packing | undefined): number {
+function wholeLoads(unit: number, packing: Packing | undefined): number {
   const each = LOAD / bytesOf({ ...(packing && { packing }) }, 1);
   return Math.ceil(unit / each) * each;
 }

@@ -84,6 +84,15 @@ function workgroupSeconds(
     const reads = (registersM + registersN) / (registersM * registersN);
     return (dots * inner(form.dot.k) * 2 * m * n * (1 + 2 * reads)) / perWorker;
   }
+  if (form.form === "dot" && lowering.kind === "matrix") {
+    const dots = kernel.body.filter((s) => s.kind === "dot").length;
+    const { subgroupsM, subgroupsN, tilesM, tilesN, shape } = lowering;
+    const m = shape.m * subgroupsM * tilesM;
+    const n = shape.n * subgroupsN * tilesN;
+    // As for registers, a subgroup's tile being one block; nothing is known of how much faster a device multiplies matrices.
+    const reads = 1 / (shape.m * tilesM) + 1 / (shape.n * tilesN);
+    return (dots * (inner(form.dot.k) * 2 * m * n * (1 + 2 * reads) + 2 * m * n)) / perWorker;
+  }
   if (form.form === "dot" && lowering.kind === "mma") {
     const dots = kernel.body.filter((s) => s.kind === "dot").length;
     const { warpsM, warpsN, tilesM, tilesN } = lowering;

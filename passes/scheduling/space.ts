@@ -12,6 +12,7 @@ import type { ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import { predict } from "./costmodel.ts";
 import { type Form, formOf, pointsExpected, prepared, servedRows } from "./form.ts";
 import { onTensorCores } from "./tensorcores.ts";
+import { byBlocks, byMatrices } from "./workgroups.ts";
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
 
@@ -41,7 +42,7 @@ export function scheduleSpace(
   }));
   // Equal costs keep the order of the list, which begins with what was found best.
   const ordered = costs.sort((a, b) => a.seconds - b.seconds);
-  const favourite = profile.features.software ? soonestCompiled(ordered) : ordered[0];
+  const favourite = profile.features.software ? soonestCompiled(ordered, ceilings) : ordered[0];
   return [...ordered.filter((c) => c === favourite), ...ordered.filter((c) => c !== favourite)].map(
     ({ schedule }) => schedule,
   );
@@ -53,15 +54,15 @@ interface Costed {
 }
 
 /** Of schedules within this of the fastest, the one that compiles fastest is taken: a driver takes twice as long over twice the rows. */
-const NEAR = 1.1;
+const NEAR = 1.12;
 
 /** The first of those with the least text; every row of a tile is written out. */
-function soonestCompiled(ordered: readonly Costed[]): Costed | undefined {
-  const [fastest] = ordered;
-  const near = ordered.filter(({ seconds }) => seconds <= NEAR * (fastest?.seconds ?? 0));
+function soonestCompiled(ordered: readonly Costed[], { dispatch }: DeviceCeilings): Costed | undefined {
+  const least = (ordered[0]?.seconds ?? 0) - dispatch;
+  const near = ordered.filter(({ seconds }) => seconds - dispatch <= NEAR * least);
   const rows = ({ schedule: { lowering } }: Costed): number => ("rows" in lowering ? lowering.rows : 0);
-  const least = Math.min(...near.map(rows));
-  return near.find((c) => rows(c) === least);
+  const fewest = Math.min(...near.map(rows));
+  return near.find((c) => rows(c) === fewest);
 }
 
 function candidates(
@@ -121,7 +122,10 @@ function products(
       ? onTensorCores(kernel, dot, compute, expected)
       : profile.features.software && lanes !== undefined
         ? bySubgroup(dot, lanes, expected)
-        : byBlocks(kernel, dot, profile, expected);
+        : [
+            ...(lanes === undefined ? [] : byMatrices(kernel, dot, profile, lanes, expected)),
+            ...byBlocks(kernel, dot, profile, expected),
+          ];
   if (!kernel.grid.some((a) => a.name === dot.m && a.rows?.group)) return all;
   // Products over one list share its tiles, so that their rows must agree: the expected number alone decides.
   const tile = (s: Schedule): number => s.tiles[dot.m] ?? 1;
@@ -148,39 +152,6 @@ function roundedUp(most: number): number {
   return Math.min(...SUBGROUP_ROWS.filter((rows) => rows >= most), Math.max(...SUBGROUP_ROWS));
 }
 
-/** Shapes of a workgroup's threads and of a thread's block: 128 × 64, 64 × 64, … 8 × 32 points. */
-const BLOCKS: readonly (readonly [
-  threadsM: number,
-  threadsN: number,
-  registersM: number,
-  registersN: number,
-])[] = [
-  [16, 16, 4, 4],
-  [16, 16, 8, 4],
-  [8, 16, 8, 4],
-  [8, 16, 4, 4],
-  [8, 8, 4, 4],
-  [8, 8, 2, 4],
-  [8, 8, 1, 4],
-];
-const BLOCK_STEP = 16;
-
-function byBlocks(kernel: TileKernel, dot: Dot, { limits }: Profile, expected: number): Schedule[] {
-  const dots = kernel.body.filter((s) => s.kind === "dot").length;
-  const fitting = BLOCKS.filter(([threadsM, threadsN, registersM, registersN]) => {
-    const m = threadsM * registersM;
-    const n = threadsN * registersN;
-    const memory = 4 * BLOCK_STEP * (m + n) * dots;
-    const few = registersM > 1 && m >= 2 * expected;
-    return threadsM * threadsN <= limits.workgroupSize && memory <= limits.workgroupMemory && !few;
-  });
-  return fitting.map(([threadsM, threadsN, registersM, registersN]) => ({
-    lowering: { kind: "blocked", threadsM, threadsN, registersM, registersN },
-    tiles: { [dot.m]: threadsM * registersM, [dot.n]: threadsN * registersN },
-    steps: { [dot.k]: BLOCK_STEP },
-  }));
-}
-
 // -------------------------------------------------------------------------------------------------- score products
 
 /** Accumulators (a vec4 each) that a lane of a score product keeps, and column groups that it owns, at most. */
@@ -188,6 +159,8 @@ const MOST_ACCUMULATORS = 16;
 const MOST_GROUPS = 4;
 /** More rows were slower on a software device, and took twice as long to compile. */
 const SCORE_ROWS = [8, 7, 6, 5, 4, 3, 2, 1];
+/** Each row that hands its weights round through workgroup memory has steps of its own between barriers; text grows with them. */
+const MOST_SHARED_ROWS = 4;
 
 /** Rows share the keys and values that a workgroup reads; wide values leave fewer of them. */
 function scores(kernel: TileKernel, score: ScoreStmt, profile: Profile, rows: number): Schedule[] {
@@ -199,7 +172,10 @@ function scores(kernel: TileKernel, score: ScoreStmt, profile: Profile, rows: nu
   const groups = Math.min(MOST_GROUPS, Math.ceil(columns / (4 * lanes)));
   const expected = Math.max(1, pointsExpected(kernel, score.m, rows));
   // Rows of several requests are told apart at run time, which barriers do not allow.
-  const most = score.segment !== undefined && !bySubgroup ? 1 : MOST_ACCUMULATORS / groups;
+  const alone = score.segment !== undefined && !bySubgroup;
+  const most = alone
+    ? 1
+    : Math.min(MOST_ACCUMULATORS / groups, bySubgroup ? SCORE_ROWS[0] : MOST_SHARED_ROWS);
   return SCORE_ROWS.filter((r) => r <= most && r <= Math.ceil(expected)).map((r) => ({
     lowering: { kind: "score", lanes, rows: r, groups, combine },
     tiles: { [score.m]: r, [score.n]: 4 * lanes * groups },

@@ -3,9 +3,9 @@
  * stored, scales included; what kernels hand to one another in the compute type; inputs as they are uploaded, in four bytes.
  */
 import type { Graph } from "../ir/graph.ts";
+import { matchesPath } from "../ir/pathpattern.ts";
 import type { PlanValue } from "../ir/plan.ts";
 import { derivedNodes, elementBytes, type Storage, storedBytes } from "../ir/storage.ts";
-import { matchesPath } from "../model/pathpattern.ts";
 
 const WORD = 4;
 

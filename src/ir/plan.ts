@@ -5,7 +5,7 @@
 import type { Extent } from "./expr.ts";
 import type { FeatureInfo, ParamInfo, RowRange, Stage } from "./graph.ts";
 import type { Profile } from "./profile.ts";
-import { elementBytes, type StorageElement } from "./storage.ts";
+import { elementBytes, type Storage, type StorageElement } from "./storage.ts";
 import type { TileKernel } from "./tile.ts";
 
 export type Element = "f32" | "i32" | "u32";
@@ -14,6 +14,7 @@ export type Element = "f32" | "i32" | "u32";
  * Where a value lives.
  * - param: packed once at load, read by every stage. - constant: written once at load. - load: computed by the load
  *   program, kept as long as the engine. - input: a feature, uploaded in the stage's staging write.
+ * - derived: what the load program has computed in the `load` value `of`, packed once by the host, which `of` is there for.
  * - rows: the distinct rows of a table above one binding, gathered on the host for this call; inputs of `features` with
  *   `rows` = that table's path hold row numbers instead of ids. - slots: user program, i32[R]: the slab slot of each request. - request: item
  *   program, i32[N]: the slab slot of each candidate's request. - kept: crosses from the user to the item program;
@@ -32,6 +33,12 @@ export type Home =
     }
   | { readonly kind: "constant"; readonly values: readonly number[] }
   | { readonly kind: "load" }
+  | {
+      readonly kind: "derived";
+      readonly of: number;
+      readonly storage: Storage;
+      readonly part?: "scale" | "zero";
+    }
   | {
       readonly kind: "input";
       readonly feature: string;
@@ -65,6 +72,8 @@ export interface Packing {
   readonly blocks?: readonly [k: number, n: number];
   readonly scale?: number;
   readonly zero?: number;
+  /** f16 alone: the device reads and writes elements as numbers of its own, one by one; it has shader-f16. */
+  readonly native?: true;
 }
 
 export interface PlanValue {
@@ -105,7 +114,12 @@ export function bytesOf({ packing }: Pick<PlanValue, "packing">, count: number):
   return count * elementBytes[packing?.element ?? "f32"];
 }
 
-/** A stage's temporaries: slot i holds `units[i]` elements per row of the stage's batch axis. */
+/** Words of `count` elements, where rows of them begin on words. */
+export function wordsOf(value: Pick<PlanValue, "packing">, count: number): number {
+  return Math.ceil(bytesOf(value, count) / 4);
+}
+
+/** A stage's temporaries: slot i holds `units[i]` words per row of the stage's batch axis. */
 export interface Arena {
   readonly stage: Stage;
   readonly units: readonly number[];

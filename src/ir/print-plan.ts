@@ -148,7 +148,9 @@ function printLowering(l: Lowering): string {
     case "score":
       return `score, ${l.lanes} lanes (${l.combine}), ${l.rows} rows, ${l.groups} column groups`;
     case "blocked":
-      return `blocked, ${l.threadsM} × ${l.threadsN} threads of ${l.registersM} × ${l.registersN}`;
+      return `blocked, ${l.threadsM} × ${l.threadsN} threads of ${l.registersM} × ${l.registersN}${l.buffers === 2 ? ", two buffers" : ""}`;
+    case "matrix":
+      return `matrix, ${l.subgroupsM} × ${l.subgroupsN} subgroups of ${l.tilesM} × ${l.tilesN} of ${l.shape.m} × ${l.shape.n} × ${l.shape.k}`;
     case "mma":
       return `mma ${l.half}, ${l.warpsM} × ${l.warpsN} warps of ${l.tilesM} × ${l.tilesN} fragments`;
     case "list":

@@ -108,7 +108,11 @@ function printFeature(feature: FeatureInfo): string {
 function printNode(node: Node): string {
   const facts = [
     ...(node.program === undefined ? [] : [`${node.program} program`]),
-    ...(node.layout === undefined ? [] : [`layout ${node.layout.order.join(" ")}${node.layout.blocks === undefined ? "" : ` blocks ${node.layout.blocks.join(" ")}`}`]),
+    ...(node.layout === undefined
+      ? []
+      : [
+          `layout ${node.layout.order.join(" ")}${node.layout.blocks === undefined ? "" : ` blocks ${node.layout.blocks.join(" ")}`}`,
+        ]),
     ...(node.rows === undefined ? [] : [printRows(node.rows)]),
     ...(node.keep ? ["kept"] : []),
   ];

@@ -2,6 +2,8 @@
  * @file What code is made for: the limits and features of a class of devices, or of one device. Schedules and lowerings
  * decide by these figures alone, never by an adapter's name.
  */
+import type { MatrixShape } from "./tile.ts";
+
 export interface Profile {
   /** `software`, `gpu`, or the name of a profile file. Appears in plan.json, decides nothing. */
   readonly name: string;
@@ -23,6 +25,8 @@ export interface Profile {
   };
   /** Lanes of a subgroup where subgroup operations exist; a lowering may rely on the size only where min = max. */
   readonly subgroup?: { readonly min: number; readonly max: number };
+  /** Shapes of the matrices of f32 that a subgroup multiplies as a whole, sums in f32; absent where there are none. */
+  readonly matrices?: readonly MatrixShape[];
   /** The device takes CUDA-C rather than WGSL, compiled for this architecture: "sm_80", "sm_90", "sm_90a". */
   readonly cuda?: { readonly arch: string };
   readonly features: {

@@ -9,6 +9,7 @@
  * run alone, and the sum is scaled run by run.
  */
 import type { Graph, Node } from "./graph.ts";
+import { matchesPath } from "./pathpattern.ts";
 import { maxLevel } from "./stage.ts";
 
 export const storageElements = ["f32", "f16", "bf16", "int8", "fp8_e4m3", "fp8_e5m2"] as const;
@@ -87,10 +88,18 @@ export function inputScaleName(path: string): string {
   return `${path}.input_scale`;
 }
 
-/** How a parameter's node is stored; f32 for any other node. */
-export function storageOfParam(graph: Graph, { op }: Node): Storage {
-  if (op.kind !== "param") return F32_STORAGE;
+/** How a parameter or a load-stage value is stored; f32 for any other node. */
+export function storageOf(graph: Graph, { id, op }: Node): Storage {
+  if (op.kind !== "param") return derivedNodes(graph).get(id)?.storage ?? F32_STORAGE;
   return graph.params.find(({ path }) => path === op.path)?.storage ?? F32_STORAGE;
+}
+
+/** The type that a part of the model computes in, by its path; later lines win. */
+export function computeOf(
+  { compute, parts }: Graph["precision"],
+  path: string,
+): Graph["precision"]["compute"] {
+  return parts.findLast(({ pattern }) => matchesPath(pattern, path))?.compute ?? compute;
 }
 
 /** The axes that a value's scales have: those that share none, and the one that is cut into groups. */

@@ -7,9 +7,10 @@
  * the final text: a printer neither renames nor reorders.
  */
 import type { Stage } from "./graph.ts";
-import type { TileStmt } from "./tile.ts";
+import type { MatrixShape, TileStmt } from "./tile.ts";
 
-export type Scalar = "f32" | "i32" | "u32" | "bool";
+/** `f16` is what lies in memory alone: a load converts it. */
+export type Scalar = "f32" | "i32" | "u32" | "bool" | "f16";
 
 export interface ThreadType {
   readonly of: Scalar;
@@ -22,6 +23,8 @@ export type Builtin =
   | "thread"
   /** Index of the workgroup over both dimensions of the dispatch. */
   | "workgroup"
+  /** Index of the subgroup in its workgroup. */
+  | "subgroup"
   | "call.rows"
   | "call.from"
   | "call.to"
@@ -190,6 +193,38 @@ type ThreadAction =
       readonly acc: string;
       readonly a: ThreadExpr;
       readonly b: readonly [ThreadExpr, ThreadExpr];
+    }
+  /**
+   * Matrices that a subgroup holds together, all of f32 (see the `matrix` lowering). `zero` declares sums, m × n; `load` one of a
+   * product's sides from a workgroup array of f32, the left one lying by columns and the right one by rows, `stride` elements
+   * apart; `multiply` adds left · right to the sums `name`; `store` puts sums there by rows. Every lane of the subgroup must
+   * reach it, with one `index`.
+   */
+  | { readonly kind: "matrix"; readonly action: "zero"; readonly name: string; readonly shape: MatrixShape }
+  | {
+      readonly kind: "matrix";
+      readonly action: "load";
+      readonly name: string;
+      readonly side: "left" | "right";
+      readonly shape: MatrixShape;
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly stride: number;
+    }
+  | {
+      readonly kind: "matrix";
+      readonly action: "multiply";
+      readonly name: string;
+      readonly left: string;
+      readonly right: string;
+    }
+  | {
+      readonly kind: "matrix";
+      readonly action: "store";
+      readonly name: string;
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly stride: number;
     }
   /** A scope of its own for the names declared in it. */
   | { readonly kind: "block"; readonly body: readonly ThreadStmt[] }

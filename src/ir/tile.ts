@@ -156,6 +156,13 @@ export type TileStmt =
 
 export type ScoreStmt = Extract<TileStmt, { kind: "score" }>;
 
+/** Matrices that a subgroup multiplies as a whole: m × k by k × n, of f32. */
+export interface MatrixShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
 /** How the tile program is turned into threads; see the lowering of that name in backends/lower. */
 export type Lowering =
   /** One thread a point (four adjacent points of the last grid axis with `vector: 4`); reductions serial. */
@@ -173,13 +180,31 @@ export type Lowering =
    * adjacent columns. Tile m = `rows`, tile n = 4 · lanes.
    */
   | { readonly kind: "subgroup"; readonly lanes: number; readonly rows: number }
-  /** threads = threadsM × threadsN; each owns registersM × registersN accumulators; k staged through workgroup memory by `step`. */
+  /**
+   * threads = threadsM × threadsN; each owns registersM × registersN accumulators; k staged through workgroup memory by `step`, in
+   * two halves in turn where it has two `buffers`.
+   */
   | {
       readonly kind: "blocked";
       readonly threadsM: number;
       readonly threadsN: number;
       readonly registersM: number;
       readonly registersN: number;
+      readonly buffers?: 2;
+    }
+  /**
+   * Products of subgroup matrices: subgroupsM × subgroupsN subgroups of `lanes`, each with tilesM × tilesN accumulators of `shape`; k
+   * staged through workgroup memory by `step`, a multiple of shape.k. Tile m = shape.m · subgroupsM · tilesM, tile n accordingly, a
+   * multiple of 4. Sums go through workgroup memory to the epilogue, which is `blocked`'s.
+   */
+  | {
+      readonly kind: "matrix";
+      readonly lanes: number;
+      readonly subgroupsM: number;
+      readonly subgroupsN: number;
+      readonly tilesM: number;
+      readonly tilesN: number;
+      readonly shape: MatrixShape;
     }
   /**
    * Products on tensor cores, 16-bit operands with sums in f32: warpsM × warpsN warps, each with tilesM × tilesN accumulator

@@ -72,6 +72,8 @@ function operandsOf(s: ThreadStmt): readonly ThreadExpr[] {
       return [s.index, s.value];
     case "mma":
       return [s.a, ...s.b];
+    case "matrix":
+      return "index" in s ? [s.index] : [];
     case "comment":
     case "block":
     case "barrier":

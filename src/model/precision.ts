@@ -5,12 +5,12 @@
 import type { PrecisionLine, StorageName, Str } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostics.ts";
 import type { Graph, Node, ParamInfo, Precision, Storage, StorageElement } from "../ir/graph.ts";
+import { matchesPath } from "../ir/pathpattern.ts";
 import { maxLevel } from "../ir/stage.ts";
 import { needsScale } from "../ir/storage.ts";
 import { ChannelFinder } from "./channels.ts";
 import type { Env } from "./context.ts";
 import { evaluateExtent } from "./evaluate.ts";
-import { matchesPath } from "./pathpattern.ts";
 import { Failure } from "./report.ts";
 
 type StoreLine = Extract<PrecisionLine, { kind: "store" }>;

@@ -2,10 +2,12 @@
  * @file Devices: CUDA through NVIDIA's driver and the optional npm package `koffi`, WebGPU through the optional npm package `webgpu`
  * (Dawn) or a browser's `navigator.gpu`, and `reference`, which needs nothing and is slow.
  */
+
 import { InputError } from "../ir/error.ts";
 import type { Profile } from "../ir/profile.ts";
 import { software } from "../ir/profiles.ts";
 import type { ComputeDevice, PipelineMaker } from "./engine/compute.ts";
+import { MATRIX_FEATURE, type MatrixInfo, matrixShapes } from "./matrices.ts";
 import { withoutNativeStderr } from "./quiet.ts";
 import type { TunedSchedules } from "./schedules.ts";
 
@@ -129,7 +131,12 @@ export function referenceDevice(notice?: string): ReferenceDevice {
 }
 
 /** Features that a kernel or the engine may use, asked for where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+const wantedFeatures: readonly GPUFeatureName[] = [
+  "shader-f16",
+  "subgroups",
+  "timestamp-query",
+  MATRIX_FEATURE as GPUFeatureName,
+];
 
 /** Limits that a profile names, asked for at the adapter's best. */
 const wantedLimits = [
@@ -250,6 +257,7 @@ async function findGpu(): Promise<GPU> {
 function profileOf(gpu: GPUDevice, info: GPUAdapterInfo): Profile {
   const { limits, features } = gpu;
   const { subgroupMinSize: min = 0, subgroupMaxSize: max = 0 } = info;
+  const matrices = matrixShapes(features, info as GPUAdapterInfo & MatrixInfo);
   return {
     name: "device",
     limits: {
@@ -265,6 +273,7 @@ function profileOf(gpu: GPUDevice, info: GPUAdapterInfo): Profile {
       workgroups: limits.maxComputeWorkgroupsPerDimension,
     },
     ...(features.has("subgroups") && min > 0 && max > 0 && { subgroup: { min, max } }),
+    ...(matrices && { matrices }),
     features: {
       f16: features.has("shader-f16"),
       software: info.isFallbackAdapter,

@@ -11,7 +11,7 @@ import { countOf, type WeightSource } from "./weights.ts";
 /** Codes of the smallest piece that holds elements [start, start + count) of a parameter, and which piece that is. */
 export function encodedPiece(
   source: WeightSource,
-  { path, shape, storage }: ParamInfo,
+  { path, shape, storage }: Pick<ParamInfo, "path" | "shape" | "storage">,
   start: number,
   count: number,
 ): { readonly span: Span; readonly encoded: Encoded } {

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { InputError } from "../ir/error.ts";
 import type { Profile } from "../ir/profile.ts";
 import { builtinProfiles } from "../ir/profiles.ts";
+import type { MatrixShape } from "../ir/tile.ts";
+import { sameShape, shapeText } from "./matrices.ts";
 
 const limitNames = [
   "storageBinding",
@@ -76,6 +78,15 @@ export function readProfile(data: unknown, wrong: string[]): Profile | undefined
     subgroup = { min: count(given, "min", "subgroup."), max: count(given, "max", "subgroup.") };
     if (subgroup.min > subgroup.max) wrong.push("subgroup.min must not exceed subgroup.max");
   }
+  const matrices = Array.isArray(root.matrices)
+    ? root.matrices.map((given: unknown, i): MatrixShape => {
+        const [m = 1, n = 1, k = 1] = ["m", "n", "k"].map((axis) =>
+          count(record(given), axis, `matrices[${i}].`),
+        );
+        return { m, n, k };
+      })
+    : undefined;
+  if (root.matrices !== undefined && matrices === undefined) wrong.push("matrices must be a list of shapes");
   const { arch } = record(root.cuda);
   if (root.cuda !== undefined && !(typeof arch === "string" && /^sm_\d+a?$/.test(arch)))
     wrong.push('cuda.arch must be an architecture such as "sm_90"');
@@ -86,6 +97,7 @@ export function readProfile(data: unknown, wrong: string[]): Profile | undefined
     limits: read as Record<(typeof limitNames)[number], number>,
     features: flags as Record<(typeof featureNames)[number], boolean>,
     ...(subgroup && { subgroup }),
+    ...(matrices && { matrices }),
   };
 }
 
@@ -115,6 +127,10 @@ export function missingLimits(plan: Profile, device: Profile): string[] {
         `subgroup sizes: compiled for ${needs.min} to ${needs.max}, the device has ${has.min} to ${has.max}`,
       );
     }
+  }
+  for (const shape of plan.matrices ?? []) {
+    if (!device.matrices?.some((other) => sameShape(shape, other)))
+      missing.push(`subgroup matrices of ${shapeText(shape)}: the device does not multiply them`);
   }
   if (plan.features.f16 && !device.features.f16) missing.push("f16: the device has no 16-bit floats");
   return missing;

@@ -9,12 +9,14 @@
  * `key` and `bucket` are those of `src/ir/schedule.ts`; times are microseconds. A file that the user names must be right; one
  * of the cache that cannot be used is a warning, since everything works without it.
  */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../ir/error.ts";
 import type { Profile } from "../ir/profile.ts";
 import type { Schedule, ScheduleSource } from "../ir/schedule.ts";
 import { cacheFolder, fileNameOf } from "./cachefolder.ts";
+import { shapeText } from "./matrices.ts";
 import { readProfile } from "./profile.ts";
 
 export const FORMAT = 1;
@@ -124,9 +126,10 @@ function lookup(from: string, { schedules }: ScheduleFile): TunedSchedules {
 
 /** What decides schedules and is not the same, a line each. */
 function profileDifferences(tuned: Profile, here: Profile): string[] {
-  const of = ({ limits, subgroup, features }: Profile): Record<string, unknown> => ({
+  const of = ({ limits, subgroup, matrices, features }: Profile): Record<string, unknown> => ({
     ...limits,
     "subgroup sizes": subgroup === undefined ? "none" : `${subgroup.min} to ${subgroup.max}`,
+    "subgroup matrices": matrices?.map(shapeText).join(", ") ?? "none",
     ...features,
   });
   const [then, now] = [of(tuned), of(here)];

@@ -7,11 +7,18 @@
  * The measure is the relative L2 error ‖device − reference‖ / ‖reference‖. A value that is not finite on one side
  * alone, and NaN on either, makes it infinite.
  */
-import { type EvaluationInput, evaluate, type Rounding, type Tensor } from "../../backends/reference/evaluate.ts";
+import {
+  type EvaluationInput,
+  evaluate,
+  type Rounding,
+  type Tensor,
+} from "../../backends/reference/evaluate.ts";
 import { activeElements } from "../ir/activerows.ts";
 import { choiceOf, evaluatedAt, exactNodes, withOperandsOf } from "../ir/choices.ts";
-import type { Graph, Node, Operand, Stage } from "../ir/graph.ts";
+import { rounded } from "../ir/codecs/codec.ts";
+import type { Graph, Node, Operand, Stage, StorageElement } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
+import { derivedNodes } from "../ir/storage.ts";
 import { checkChoice, choosingNodes } from "./choices.ts";
 import { evaluated } from "./engine/reference.ts";
 import type { Engine, ReadValue } from "./engine/types.ts";
@@ -21,6 +28,30 @@ import { countOf, type WeightSource } from "./weights.ts";
 
 /** The bound for models computed in f32. */
 export const F32_TOLERANCE = 1e-5;
+
+/**
+ * The same where a device rounds what it computes to a narrow type: a value beside a tie may fall to its other side, which is
+ * a whole step of the type.
+ */
+const ROUNDED_TOLERANCE: Readonly<Record<StorageElement, number>> = {
+  f32: F32_TOLERANCE,
+  f16: 3e-3,
+  bf16: 2e-2,
+  int8: 1e-2,
+  fp8_e4m3: 3e-2,
+  fp8_e5m2: 6e-2,
+};
+
+/** Parameters are the same numbers for all and loosen nothing. */
+export function toleranceOf({ params, precision }: Graph): number {
+  const rounds = [
+    precision.compute,
+    ...precision.parts.map(({ compute }) => compute),
+    ...params.flatMap(({ inputs = [] }) => inputs),
+    ...precision.derived.flatMap(({ storage, inputs = [] }) => [storage.element, ...[inputs].flat()]),
+  ];
+  return rounds.reduce((most, element) => Math.max(most, ROUNDED_TOLERANCE[element]), F32_TOLERANCE);
+}
 
 export interface Comparison {
   /** The kernel's or the task's name. */
@@ -85,7 +116,7 @@ export async function verify(given: {
   readonly weights: WeightSource;
   readonly tolerance?: number;
 }): Promise<Verification> {
-  const { engine, plan, inputs, weights, tolerance = F32_TOLERANCE } = given;
+  const { engine, plan, inputs, weights, tolerance = toleranceOf(given.source) } = given;
   const user = await engine.user(stageValues(plan.features, inputs, "user"), { requests: inputs.requests });
   const { request, candidates } = inputs;
   await engine.score(user, stageValues(plan.features, inputs, "item"), { request, candidates });
@@ -127,10 +158,16 @@ async function compareKernels({ engine, plan, graph, call, rounding }: Run): Pro
   }
   const compared = pairs.filter(({ operand }) => !override.has(operand.id));
   const wanted = compared.map(({ operand }) => operand);
-  const references = evaluated(() => evaluate(graph, call, wanted, { override, ...(rounding && { rounding }) }));
+  const references = evaluated(() =>
+    evaluate(graph, call, wanted, { override, ...(rounding && { rounding }) }),
+  );
+  const derived = derivedNodes(graph);
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, stage, value }] of compared.entries()) {
-    const { data } = await engine.read(value);
+    const read = await engine.read(value);
+    // The device computes the value; what the host packed of it is what the reference has.
+    const line = derived.get(compared[i].operand.id);
+    const data = line ? rounded(Float32Array.from(read.data), read.shape, line.storage) : read.data;
     const { rows } = plan.values[value];
     // Of a value at active rows, what the device's gate leaves on; the reference has all of it.
     const { stored, meant } = rows
@@ -228,7 +265,9 @@ async function compareTasks(
       : { name, what: "scores", value: outputValue(plan, name), operand: value };
   });
   const wanted = pairs.map(({ operand }) => operand);
-  const references = evaluated(() => evaluate(source, call, wanted, { override, ...(rounding && { rounding }) }));
+  const references = evaluated(() =>
+    evaluate(source, call, wanted, { override, ...(rounding && { rounding }) }),
+  );
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, value, operand }] of pairs.entries()) {
     const { data } = await engine.read(value);

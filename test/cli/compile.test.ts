@@ -134,10 +134,10 @@ describe("compile", () => {
     expect(ran.stderr).toContain("limits.storageBinding");
   });
 
-  it("says once that precision is not built yet", () => {
+  it("says once that WebGPU multiplies in f32", () => {
     const ran = rmxc(["compile", join(root, "examples/rankmixer.rmx"), "--set", "D=64"]);
     expect(ran.status).toBe(0);
-    expect(ran.stderr.match(/computes and stores everything in f32/g)).toHaveLength(1);
+    expect(ran.stderr.match(/WebGPU kernels add and multiply in f32/g)).toHaveLength(1);
     expect(rmxc(["compile", ...small]).stderr).toBe("");
   });
 });

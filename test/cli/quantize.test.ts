@@ -117,7 +117,8 @@ describe("--precision", () => {
     expect(cost("").parameters.stored.dense).toBe(132 + 12);
     expect(cost('"**" = f16').parameters.stored.dense).toBe(2 * 123);
     const fixedBytes = (precision: string) => cost(precision).stages.item.fixedBytes;
-    expect(fixedBytes('"**" = f32')).toBe(2 * fixedBytes('"**" = f16'));
+    // Rows are padded to the same number of elements, but for the last vector.
+    expect(fixedBytes('"**" = f32') / fixedBytes('"**" = f16')).toBeCloseTo(2, 1);
   });
 
   it("is checked by compile and run", () => {

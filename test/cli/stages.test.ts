@@ -58,7 +58,7 @@ describe("--explain stages", () => {
   it("says what a word other than `stages` could have been", () => {
     const ran = rmxc(["compile", ...small, "--explain", "stage"]);
     expect(ran.status).toBe(2);
-    expect(ran.stderr).toContain('--explain is one of "stages", not "stage"');
+    expect(ran.stderr).toContain('--explain is one of "stages", "fusion", not "stage"');
   });
 });
 

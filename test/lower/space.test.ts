@@ -27,17 +27,17 @@ const reads = (count: number): TileKernel["buffers"] => [
   ...Array.from({ length: count }, (_, v) => ({ value: v, access: "read" as const })),
   { value: count, access: "write" },
 ];
-const [T, D, K] = [2, 11, 38];
+const [T, K] = [2, 38];
 
-/** out[n, t, k] = silu(Σ_d x[n, t, d] w[t, d, k]) · Σ_d x[n, t, d] u[t, d, k] + mean_d x[n, t, d] */
-function gated(): Made {
+/** With `upper` "gate" the second product is the first one: out[n, t, k] = silu(Σ_d x[n, t, d] w[t, d, k]) · Σ_d x[n, t, d] u[t, d, k] + mean_d x[n, t, d] */
+function gated(D = 11, upper: "gate" | "up" = "up"): Made {
   const [n, t, k, d] = [e.axis("n", "N"), e.axis("t", T), e.axis("k", K), e.axis("d", D)];
   const x = e.load(0, [n, t, d], "num");
   const dot = (out: string, weights: number) => {
     const b = e.load(weights, [t, d, k], "num");
     return { kind: "dot", out, m: "n", n: "k", k: "d", a: x, b } as const;
   };
-  const [gate, up, sum] = ["gate", "up", "sum"].map((name) => e.tile(name, "num"));
+  const [gate, up, sum] = ["gate", upper, "sum"].map((name) => e.tile(name, "num"));
   const made = kernel({
     grid: [
       { name: "t", extent: T, tile: 1 },
@@ -48,7 +48,7 @@ function gated(): Made {
     body: [
       { kind: "reduce", fn: "sum", out: "sum", over: ["d"], value: x },
       dot("gate", 1),
-      dot("up", 2),
+      ...(upper === "up" ? [dot("up", 2)] : []),
       {
         kind: "store",
         target: 3,
@@ -161,6 +161,30 @@ describe.each([
       60_000,
     );
   });
+});
+
+describe("what a workgroup shares, on a GPU", () => {
+  const [k, values] = gated(70, "gate");
+  const space = scheduleSpace(k, { values, serve: { requests: 1, candidates: 70 } }, GPU);
+  const twice = space.filter(({ lowering }) => lowering.kind === "blocked" && lowering.buffers === 2);
+  const few = scheduleSpace(k, { values, serve: { requests: 1, candidates: 5 } }, GPU);
+  const thin = few.filter(({ lowering }) => lowering.kind === "blocked" && lowering.threadsM === 1);
+
+  test("two buffers are among the schedules of a long product, tiles of one row of threads among those of few rows", () => {
+    expect(twice.length).toBeGreaterThan(1);
+    expect(thin.length).toBeGreaterThan(1);
+  });
+
+  test.each([
+    ...sampled(twice).map((s) => [JSON.stringify(s.lowering), s, 69] as const),
+    ...sampled(thin).map((s) => [JSON.stringify(s.lowering), s, 5] as const),
+  ])(
+    "%s",
+    async (_, schedule, rows) => {
+      await check([k, values], schedule, GPU, rows);
+    },
+    60_000,
+  );
 });
 
 describe("rows that the tile was not made for", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { matchesPath } from "../../src/model/pathpattern.ts";
+import { matchesPath } from "../../src/ir/pathpattern.ts";
 
 test.each([
   ["layers.0.block.ffn.w1", "layers.0.block.ffn.w1", true],

@@ -11,6 +11,7 @@ import { mergePhases } from "../../passes/merge-phases.ts";
 import { pairProducts } from "../../passes/pair-products.ts";
 import { passes } from "../../passes/pipeline.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
+import { quantize } from "../../passes/quantize.ts";
 import { schedule } from "../../passes/schedule.ts";
 import { simplify } from "../../passes/simplify.ts";
 import { sliceParameters } from "../../passes/slice-parameters.ts";
@@ -30,6 +31,7 @@ const plan = (fused: Fused): string => printPlan(fused.plan);
 const fused = (g: Graph): Fused => fuse.run(g, context);
 
 const run: Readonly<Record<string, (g: Graph) => string>> = {
+  quantize: (g) => printGraph(quantize.run(g, context)),
   simplify: (g) => printGraph(simplify.run(g, context)),
   demand: (g) => printGraph(demand.run(g, context)),
   "fold-layout": (g) => printGraph(foldLayout.run(g, context)),

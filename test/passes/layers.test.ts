@@ -11,9 +11,14 @@ import { elaborateText } from "../model/harness.ts";
 
 type Fuse = "off" | "vertical" | "all";
 
-function itemKernels(spec: string, set: Record<string, string> = {}, fuse: Fuse = "all"): TileKernel[] {
+function itemKernels(
+  spec: string,
+  set: Record<string, string> = {},
+  fuse: Fuse = "all",
+  profile: "software" | "gpu" = "software",
+): TileKernel[] {
   const { graph } = elaborateSpec(spec, { set });
-  return [...compileFor(graph, builtinProfiles.software, { fuse }).plan.kernels.item];
+  return [...compileFor(graph, builtinProfiles[profile], { fuse }).plan.kernels.item];
 }
 
 const countOf = (kernels: readonly TileKernel[], layer: string): number =>
@@ -30,6 +35,37 @@ describe("kernels of a layer", () => {
     for (const layer of ["layers_0", "layers_1", "layers_2"]) expect(countOf(kernels, layer)).toBe(2);
     const apart = itemKernels("bench/workloads/rankmixer_blocks.rmx", { L: "3", D: "64" }, "vertical");
     expect(countOf(apart, "layers_1")).toBe(4);
+  });
+
+  it("RankMixer on a GPU: three", () => {
+    const inside = itemKernels("examples/rankmixer.rmx", { L: "3" }, "all", "gpu");
+    expect(countOf(inside, "layers_1_block")).toBe(3);
+  });
+
+  it.each([
+    ["longer", "encoder_layers_1_self_attention"],
+    ["onetrans", "stack_blocks_1_block_(q|k|v|attention|out)_"],
+  ])("attention of %s: three projections, the score product, the output", (name, layer) => {
+    const kernels = itemKernels(`examples/${name}.rmx`).filter((k) => new RegExp(`^${layer}`).test(k.name));
+    const scores = kernels.filter((k) =>
+      partsOf(k).some((part) => part.body.some((s) => s.kind === "score")),
+    );
+    expect(kernels).toHaveLength(5);
+    expect(scores).toHaveLength(1);
+  });
+
+  it.each([
+    ["longer", "encoder_layers_1_self_(ffn|norm2)"],
+    ["onetrans", "stack_blocks_1_block_(ffn|norm2)"],
+    ["hiformer", "last_(ffn|norm2)"],
+  ])("FFN of %s: norm, up, down", (name, layer) => {
+    const kernels = itemKernels(`examples/${name}.rmx`).filter((k) => new RegExp(`^${layer}`).test(k.name));
+    expect(kernels).toHaveLength(3);
+  });
+
+  it("HSTU: norm, projection, attention, output, and views of queries and keys", () => {
+    const kernels = itemKernels("examples/hstu.rmx");
+    expect(countOf(kernels, "layers_1_hstu")).toBeLessThanOrEqual(6);
   });
 
   it("TokenMixer-Large: four", () => {

@@ -118,7 +118,10 @@ describe.each([software, gpu])("the space on $name", (profile) => {
       const base = prepared(kernel, plan.values);
       const form = formOf(base, plan.values);
       const costs = space.map((s) => predict(base, form, s, { profile, ceilings, rows: 100 }));
-      expect(costs).toEqual(costs.toSorted((a, b) => a - b));
+      const [favourite = 0, ...others] = costs;
+      expect(others).toEqual(others.toSorted((a, b) => a - b));
+      // A driver on a CPU compiles as long as others run: of those that hardly differ, the shortest text comes first.
+      expect(favourite).toBeLessThanOrEqual((profile === software ? 1.12 : 1) * Math.min(...costs));
     }
   });
 

@@ -1,8 +1,8 @@
 /** Activations that products take in a narrow type: rounded with a scale a row, or with one that calibration set. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
-import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
+import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { expectAgrees, expectCallsAgree, F32_EXP, graphOfSpec, openZoo } from "../support/zoo.ts";
 
 let device: WebGpuDevice;

@@ -13,7 +13,7 @@ afterAll(() => device?.destroy());
 const model = (precision: string): string => `
 model m(T: int = 3, D: int = 6, K: int = 5, H: int = 2) {
   precision { ${precision} }
-  table things(rows = 23, dim = 7)
+  table things(rows = 61, dim = 7)
   user { u: f32[T, D] }
   item { id: id in things, x: f32[T, D] }
   param w1: [T, D, K]
@@ -46,7 +46,35 @@ describe.each(types)("everything stored as %s", (type) => {
     { T: 2, D: 13, K: 17, H: 3 },
     { T: 4, D: 16, K: 32, H: 2 },
   ])("agrees with the reference on the same values, %o", { timeout: 60_000 }, async (set) => {
-    await expectAgrees(device, model(`"**" = ${type}`), { set, sizes: [{ requests: 2, candidates: 5 }], tolerance: F32 });
+    await expectAgrees(device, model(`"**" = ${type}`), {
+      set,
+      sizes: [{ requests: 2, candidates: 5 }],
+      tolerance: F32,
+    });
+  });
+});
+
+/** 12 · 8 · 8 weights in a product that keeps their leading axis, and 61 rows of 7. */
+const large = (precision: string): string => `
+model m(T: int = 12, D: int = 8) {
+  precision { ${precision} }
+  table things(rows = 61, dim = 7)
+  item { id: id in things, x: f32[T, D] }
+  param w: [T, D, D]
+  y = einsum("t d, t d k -> t k", x, w)
+  task score = concat(rearrange(y, "t k -> (t k)"), id)
+}`;
+
+describe.each(["int8 per channel", "int8 per group(4)", "f16"])("%s above one binding", (type) => {
+  it("is bound in slices, and rows of a table are gathered", { timeout: 60_000 }, async () => {
+    const { plan } = await expectAgrees(device, large(`"**" = ${type}`), {
+      sizes: [{ requests: 1, candidates: 1 }],
+      limits: { storageBinding: 512, offsetAlignment: 16 },
+    });
+    const kernels = [...plan.kernels.user, ...plan.kernels.item];
+    expect(kernels.some(({ slicing }) => slicing !== undefined)).toBe(true);
+    const gathered = plan.values.some(({ home }) => home.kind === "rows");
+    expect(gathered).toBe(type === "f16");
   });
 });
 

@@ -26,7 +26,11 @@ const TYPES = [
 ];
 
 /** The example with a line for each parameter; one whose uses sum over different axes takes f16. */
-function precisionOf(text: string, set: Readonly<Record<string, string | number | boolean>>, first: number): string {
+function precisionOf(
+  text: string,
+  set: Readonly<Record<string, string | number | boolean>>,
+  first: number,
+): string {
   const sets = Object.fromEntries(Object.entries(set).map(([name, value]) => [name, String(value)]));
   const paths = elaborateText(text, { sets }).graph?.params.map(({ path }) => path) ?? [];
   const lines = paths.map((path, i) => `"${path}" = ${TYPES[(first + i) % TYPES.length]}`);
@@ -37,15 +41,18 @@ function precisionOf(text: string, set: Readonly<Record<string, string | number 
   return [...lines, ...without.map((path) => `"${path}" = f16`)].join("; ");
 }
 
-describe.each(models.map((model, i) => ({ ...model, i })))("the zoo in all storage types", ({ i, ...model }) => {
-  it(title(model), { timeout: 60_000 }, async () => {
-    const precision = precisionOf(specOf(model), model.set, i);
-    const { graph } = await expectAgrees(device, specOf(model), {
-      set: model.set,
-      precision,
-      sizes: [{ requests: 2, candidates: 5 }],
-      tolerance: F32_EXP,
+describe.each(models.map((model, i) => ({ ...model, i })))(
+  "the zoo in all storage types",
+  ({ i, ...model }) => {
+    it(title(model), { timeout: 60_000 }, async () => {
+      const precision = precisionOf(specOf(model), model.set, i);
+      const { graph } = await expectAgrees(device, specOf(model), {
+        set: model.set,
+        precision,
+        sizes: [{ requests: 2, candidates: 5 }],
+        tolerance: F32_EXP,
+      });
+      expect(graph.params.some(({ storage }) => needsScale(storage.element))).toBe(true);
     });
-    expect(graph.params.some(({ storage }) => needsScale(storage.element))).toBe(true);
-  });
-});
+  },
+);

@@ -39,6 +39,8 @@ export interface ZooOptions {
   readonly asServed?: boolean;
   /** Limits to compile for, where smaller than the device's. */
   readonly limits?: Partial<Profile["limits"]>;
+  /** Features to compile for, where others than the device's. */
+  readonly features?: Partial<Profile["features"]>;
 }
 
 /** Row-major values by name. */
@@ -46,12 +48,8 @@ export type Tensors = Readonly<
   Record<string, { readonly shape: readonly number[]; readonly values: readonly number[] }>
 >;
 
-/**
- * The WebGPU device of a test file; `destroy` it at the end. A software driver compiles each kernel for seconds to run it for
- * microseconds: it is told not to optimise, which halves the time. test/device runs what its optimiser makes.
- */
+/** The WebGPU device of a test file; `destroy` it at the end. */
 export async function openZoo(): Promise<WebGpuDevice> {
-  process.env.GALLIVM_PERF ??= "nopt";
   const opened = await openDevice("webgpu");
   if (opened.kind !== "webgpu") throw new Error("no WebGPU device: npm test installs a software driver");
   return opened;
@@ -81,7 +79,11 @@ export async function expectAgrees(
   const calls = sizes.map((size) =>
     drawnInputs(graph.features, { ...size, seed: (options.seed ?? 1) + size.candidates }),
   );
-  const profile = { ...device.profile, limits: { ...device.profile.limits, ...options.limits } };
+  const profile = {
+    ...device.profile,
+    limits: { ...device.profile.limits, ...options.limits },
+    features: { ...device.profile.features, ...options.features },
+  };
   return expectCallsAgree(device, graph, weights, calls, options.tolerance ?? F32, profile, options.asServed);
 }
 

@@ -54,7 +54,7 @@ export const quantizeCommand = defineCommand({
       set: readSets(args.set),
       precision: args.precision,
     });
-    // That kernels do not compute so yet is no matter of this command.
+    // What kernels compute in is no matter of this command.
     await sayDiagnostics(
       diagnostics.filter(({ code }) => code !== "RMX0490"),
       sources,

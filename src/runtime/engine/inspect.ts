@@ -1,5 +1,5 @@
 /** @file For verification: where each value of the plan lies on the device, and NaN in whatever the next run must write. */
-import type { Plan, PlanValue } from "../../ir/plan.ts";
+import { type Plan, type PlanValue, wordsOf } from "../../ir/plan.ts";
 import type { ComputeBuffer } from "./compute.ts";
 import { isBatched, layoutOf } from "./layout.ts";
 import type { Memory } from "./memory.ts";
@@ -27,6 +27,7 @@ export interface Place {
 
 export function placeOf(value: PlanValue, { params, whole, slabs, slots, programs }: Places): Place {
   const { unit, rows = 1 } = layoutOf(value);
+  const words = (count: number): number => wordsOf(value, count);
   const parts = params.get(value.id);
   if (parts !== undefined) {
     return {
@@ -36,12 +37,12 @@ export function placeOf(value: PlanValue, { params, whole, slabs, slots, program
   }
   if (value.home.kind === "kept") return { pieces: slabs.pieces(value, slots), rows: slots.length };
   const buffer = whole.get(value.id);
-  if (buffer !== undefined) return { pieces: [{ buffer, at: 0, count: rows * unit }], rows };
+  if (buffer !== undefined) return { pieces: [{ buffer, at: 0, count: words(rows * unit) }], rows };
   for (const program of programs) {
     const own = program.buffer(value);
     if (own === undefined) continue;
     const count = isBatched(value) ? program.rows : rows;
-    return { pieces: [{ buffer: own, at: 0, count: count * unit }], rows: count };
+    return { pieces: [{ buffer: own, at: 0, count: words(count * unit) }], rows: count };
   }
   // Its stage has had no rows yet.
   if (isBatched(value)) return { pieces: [], rows: 0 };

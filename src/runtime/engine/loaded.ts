@@ -6,11 +6,13 @@
  * many are between submission and results. A call with more rows than the limits of a binding allow is cut into chunks
  * of rows, which are calls of their own that do not know of one another.
  */
+import { fromF16Bits } from "../../ir/codecs/half.ts";
 import { InputError } from "../../ir/error.ts";
 import type { Stage } from "../../ir/graph.ts";
 import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
 import type { KernelDevice } from "../device.ts";
 import { type StageInputs, sliceRows } from "../inputs.ts";
+import { storedWeights } from "../storedweights.ts";
 import type { WeightSource } from "../weights.ts";
 import { addKernelTimes, CallClock } from "./clock.ts";
 import type { ComputeBuffer, ComputeDevice, ComputeEncoder, Pipeline } from "./compute.ts";
@@ -18,9 +20,10 @@ import { Flights } from "./flights.ts";
 import type { Keeper } from "./handles.ts";
 import { Health, type Watched } from "./health.ts";
 import { type Place, placeOf, poisonLoad, poisonUser } from "./inspect.ts";
-import { BYTES, layoutOf, newValues, unpackRows } from "./layout.ts";
+import { BYTES, layoutOf, newValues, unpackRows, type Words } from "./layout.ts";
 import { type Counters, Memory } from "./memory.ts";
-import { type Part, uploadConstants, uploadParams } from "./params.ts";
+import { uploadDerived } from "./packed.ts";
+import { createDerived, type Part, uploadConstants, uploadParams } from "./params.ts";
 import { beginPipelines, pipelinesOn } from "./prepare.ts";
 import { OutputReader, readWords, type WaitFor } from "./readback.ts";
 import { decodeKept, encodeKept, type Identity, type KeptSpec, planHash } from "./serialized.ts";
@@ -49,6 +52,11 @@ export interface Meters {
 /** The slots of a handle's requests in the slabs. */
 export type Slots = readonly number[];
 
+/** The f16 numbers that words hold. */
+function halves(words: Words): Float32Array {
+  return Float32Array.from(new Uint16Array(words.buffer, words.byteOffset, 2 * words.length), fromF16Bits);
+}
+
 interface Flight extends Watched {
   readonly outputs: OutputReader;
   /** On the device. */
@@ -62,6 +70,8 @@ const FLIGHTS = 2;
 export class LoadedModel implements Keeper<Slots> {
   readonly #plan: Plan;
   readonly #weights: WeightSource;
+  /** Rows of tables above one binding: f32, of the values that are stored. */
+  readonly #rows: WeightSource;
   readonly #options: LoadOptions;
   readonly #meters: Meters;
   readonly #device: KernelDevice;
@@ -90,6 +100,7 @@ export class LoadedModel implements Keeper<Slots> {
   ) {
     this.#plan = plan;
     this.#weights = weights;
+    this.#rows = storedWeights(weights, plan.params);
     this.#options = options;
     this.#meters = meters;
     this.#device = device;
@@ -142,6 +153,7 @@ export class LoadedModel implements Keeper<Slots> {
     this.#params = uploadParams(this.#plan, this.#memory, this.#weights, (done, total) =>
       onProgress("weights", done, total),
     );
+    this.#params = new Map([...this.#params, ...createDerived(this.#plan, this.#memory)]);
     this.#whole = uploadConstants(this.#plan, this.#memory);
     for (const value of this.#plan.values) {
       if (value.home.kind !== "load") continue;
@@ -260,7 +272,7 @@ export class LoadedModel implements Keeper<Slots> {
     const { pieces, rows } = this.#placeOf(id);
     const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
     const data = newValues(value.element, rows * layout.compactUnit);
-    unpackRows(layout, words, rows, data);
+    unpackRows(layout, value.packing?.native ? halves(words) : words, rows, data);
     const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
     return { shape, data };
   }
@@ -330,9 +342,48 @@ export class LoadedModel implements Keeper<Slots> {
       const clock = this.#clock(flight, program, 1);
       this.#gather(program, 1, () => {});
       if (this.#options.poison === true) poisonLoad(this.#plan, program, this.#whole, this.#memory);
-      await this.#runAndWait(flight, program, clock);
+      const packed = this.#plan.values.filter(
+        ({ home }) => home.kind === "derived" && home.part === undefined,
+      );
+      if (packed.length === 0) await this.#runAndWait(flight, program, clock);
+      else await this.#runAndPack(flight, program, packed);
     }
     if (this.#options.inspect !== true) program.release();
+  }
+
+  /** Kernel by kernel, since those that follow read what the host packs of a value that one has computed. */
+  async #runAndPack(flight: Flight, program: StageProgram, packed: readonly PlanValue[]): Promise<void> {
+    const sourceOf = ({ home }: PlanValue): number => (home.kind === "derived" ? home.of : -1);
+    const lastWriter = (id: number): number =>
+      program.launches.findLastIndex(({ kernel }) =>
+        kernel.buffers.some(({ value, access }) => value === id && access === "write"),
+      );
+    for (const [i] of program.launches.entries()) {
+      const encoder = this.#gpu.createCommandEncoder({ label: program.stage });
+      this.#staging.send(encoder);
+      program.encode(encoder, { only: i });
+      this.#submit(flight, encoder);
+      const done = this.#gpu.queue.onSubmittedWorkDone();
+      await this.#health.wait(flight, `${program.stage} ${program.capacity}`, done);
+      for (const value of packed) {
+        const source = sourceOf(value);
+        if (lastWriter(source) !== i) continue;
+        const { data } = await this.#read(flight, source);
+        uploadDerived(value, this.#plan, this.#memory, Float32Array.from(data), (id) => this.#partsOf(id));
+      }
+    }
+    if (this.#options.inspect === true) return;
+    for (const source of packed.map(sourceOf)) {
+      const buffer = this.#whole.get(source);
+      if (buffer !== undefined) this.#memory.free(buffer);
+      this.#whole.delete(source);
+    }
+  }
+
+  #partsOf(id: number): readonly Part[] {
+    const parts = this.#params.get(id);
+    if (parts === undefined) throw new Error(`internal: no buffer for value ${id}`);
+    return parts;
   }
 
   async #userChunk(flight: Flight, inputs: StageInputs, slots: Slots): Promise<void> {
@@ -340,7 +391,7 @@ export class LoadedModel implements Keeper<Slots> {
     const clock = this.#clock(flight, program, inputs.rows);
     this.#lastSlots = slots;
     this.#gather(program, inputs.rows, (staging) => {
-      uploadInputs(this.#plan, program, inputs, this.#weights, staging);
+      uploadInputs(this.#plan, program, inputs, this.#rows, staging);
       uploadKept(this.#plan, this.#slabs, slots, inputs, staging);
       uploadSlots(this.#plan, program, Int32Array.from(slots), staging);
     });
@@ -358,7 +409,7 @@ export class LoadedModel implements Keeper<Slots> {
     const program = this.#stage("item");
     const clock = this.#clock(flight, program, inputs.rows);
     this.#gather(program, inputs.rows, (staging) => {
-      uploadInputs(this.#plan, program, inputs, this.#weights, staging);
+      uploadInputs(this.#plan, program, inputs, this.#rows, staging);
       uploadSlots(this.#plan, program, slots, staging);
     });
     if (this.#options.poison === true) program.poison();

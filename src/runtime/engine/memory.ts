@@ -133,9 +133,9 @@ export class Memory {
     return buffer.mapAsync(MapMode.READ);
   }
 
-  /** Fills words [from, from + count) with a NaN. */
+  /** Fills words [from, from + count) with a NaN, whose halves are NaNs of f16. */
   fillNaN(buffer: ComputeBuffer, from: number, count: number): void {
-    this.#poison ??= new Uint32Array(65536).fill(0x7fc00000);
+    this.#poison ??= new Uint32Array(65536).fill(0x7fff7fff);
     for (let done = 0; done < count; done += this.#poison.length) {
       this.write(buffer, from + done, this.#poison, Math.min(this.#poison.length, count - done));
     }

@@ -8,17 +8,21 @@ import { bytesOf, type Plan, type PlanValue } from "../../ir/plan.ts";
 import { scaleShape } from "../../ir/storage.ts";
 import { encodedPiece } from "../encoded.ts";
 import { countOf, type WeightSource } from "../weights.ts";
+import type { ComputeBuffer } from "./compute.ts";
 import { layoutOf, newWords, packRows } from "./layout.ts";
 import { CHUNK_BYTES, type Memory } from "./memory.ts";
 import type { Part } from "./params.ts";
 
-/** Uploads the parts of a packed parameter; gives the scales and zero points of the whole of it. `onRows` gets elements. */
+/** What is packed, by the name that its source of values knows. */
+type StoredValue = Pick<ParamInfo, "path" | "shape" | "storage">;
+
+/** Uploads the parts of a packed value; gives the scales and zero points of the whole of it. `onRows` gets elements. */
 export function uploadPacked(
   value: PlanValue,
   parts: readonly Part[],
   memory: Memory,
   weights: WeightSource,
-  param: ParamInfo,
+  param: StoredValue,
   onRows: (elements: number) => void,
 ): Companions {
   const companions = newCompanions(param);
@@ -56,7 +60,7 @@ export interface Companions {
   add(from: number, scales: Float32Array, zeros: Int8Array | undefined): void;
 }
 
-function newCompanions({ shape, storage }: ParamInfo): Companions {
+function newCompanions({ shape, storage }: StoredValue): Companions {
   const extents = storage.scale ? scaleShape(shape, storage.scale) : [0];
   const scales = new Float32Array(countOf(extents));
   const zeros = new Int8Array(storage.scale?.symmetric === false ? scales.length : 0);
@@ -71,20 +75,21 @@ function newCompanions({ shape, storage }: ParamInfo): Companions {
   };
 }
 
-/** Uploads the value of a parameter's scales or zero points. */
+/** Uploads the value of scales or zero points. */
 export function uploadCompanion(
   value: PlanValue,
-  { shape, storage }: ParamInfo,
+  { shape, storage }: StoredValue,
   companions: Companions,
   memory: Memory,
-): Part {
+  buffer: ComputeBuffer,
+): void {
   const { home, shape: extents } = value;
-  if (home.kind !== "param" || storage.scale === undefined)
-    throw new Error(`internal: ${value.name} belongs to no packed parameter`);
+  if ((home.kind !== "param" && home.kind !== "derived") || storage.scale === undefined)
+    throw new Error(`internal: ${value.name} belongs to nothing packed`);
   const count = countOf(extents.map(Number));
   const perRow = countOf(scaleShape(shape, storage.scale).slice(1));
-  const from = storage.scale.shared.includes(0) ? 0 : (home.rows?.from ?? 0) * perRow;
-  const buffer = memory.storage(value.name, bytesOf(value, value.unit));
+  const first = home.kind === "param" ? (home.rows?.from ?? 0) : 0;
+  const from = storage.scale.shared.includes(0) ? 0 : first * perRow;
   if (home.part === "zero") {
     const staging = new Uint8Array(bytesOf(value, value.unit));
     const codes = new Uint8Array(companions.zeros.buffer, from, count);
@@ -101,7 +106,6 @@ export function uploadCompanion(
     packRows(layout, companions.scales.subarray(from, from + count), 0, 1, words);
     memory.write(buffer, 0, words);
   }
-  return { from: 0, to: 1, unit: value.unit, buffer };
 }
 
 /** Puts codes where the kernels look for them. An axis's share of an element's place is found once for each of its indices. */
@@ -157,6 +161,32 @@ function placeAlong({ strides, packing }: PlanValue, j: number, i: number): numb
 function words16(bytes: Uint8Array): Uint16Array {
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 1);
+}
+
+/** Packs and uploads what the load program computed: `values` are those of the `load` value, row-major. */
+export function uploadDerived(
+  value: PlanValue,
+  plan: Plan,
+  memory: Memory,
+  values: Float32Array,
+  partsOf: (id: number) => readonly Part[],
+): void {
+  const { home, packing, shape } = value;
+  if (home.kind !== "derived" || packing === undefined)
+    throw new Error(`internal: ${value.name} is not derived`);
+  const source: WeightSource = {
+    has: () => true,
+    read: (_, start, count) => values.subarray(start, start + count),
+    release: () => {},
+    close: () => {},
+  };
+  const stored = { path: value.name, shape: shape.map(Number), storage: home.storage };
+  const companions = uploadPacked(value, partsOf(value.id), memory, source, stored, () => {});
+  for (const id of [packing.scale, packing.zero]) {
+    if (id === undefined) continue;
+    for (const { buffer } of partsOf(id))
+      uploadCompanion(plan.values[id], stored, companions, memory, buffer);
+  }
 }
 
 export function paramOf(plan: Plan, path: string): ParamInfo {

@@ -49,7 +49,8 @@ export function uploadParams(
       onProgress(done, total);
     };
     const { home, packing } = value;
-    const scaled = home.kind === "param" && plan.params.find(({ path }) => inputScaleName(path) === home.path);
+    const scaled =
+      home.kind === "param" && plan.params.find(({ path }) => inputScaleName(path) === home.path);
     if (scaled) {
       memory.write(parts[0].buffer, 0, Float32Array.of(weights.inputScaleOf?.(scaled.path) ?? 0));
       continue;
@@ -61,7 +62,10 @@ export function uploadParams(
     const param = paramOf(plan, home.path);
     const companions = uploadPacked(value, parts, memory, weights, param, onRows);
     for (const id of [packing.scale, packing.zero]) {
-      if (id !== undefined) uploaded.set(id, [uploadCompanion(plan.values[id], param, companions, memory)]);
+      if (id === undefined) continue;
+      const [part] = createParts([], plan.values[id], memory);
+      uploadCompanion(plan.values[id], param, companions, memory, part.buffer);
+      uploaded.set(id, [part]);
     }
   }
   return uploaded;
@@ -69,6 +73,15 @@ export function uploadParams(
 
 function elements(layout: Layout): number {
   return (layout.rows ?? 1) * layout.compactUnit;
+}
+
+/** Room for what is packed of load-stage values, and for its scales and zero points. */
+export function createDerived(plan: Plan, memory: Memory): Map<number, readonly Part[]> {
+  const created = new Map<number, readonly Part[]>();
+  for (const value of plan.values) {
+    if (value.home.kind === "derived") created.set(value.id, createParts([], value, memory));
+  }
+  return created;
 }
 
 function createParts(ranges: readonly RowRange[], value: PlanValue, memory: Memory): Part[] {

@@ -1,0 +1,91 @@
+/** How packed parameters come to the device: codes of a file as they are, and no more memory than they take. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileFor } from "../../src/compile.ts";
+import type { Graph } from "../../src/ir/graph.ts";
+import { storedBytes } from "../../src/ir/storage.ts";
+import { convert } from "../../src/quantize/convert.ts";
+import type { WebGpuDevice } from "../../src/runtime/device.ts";
+import { drawnWeights } from "../../src/runtime/drawn.ts";
+import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { fileWeights } from "../../src/runtime/fileweights.ts";
+import { stageValues } from "../../src/runtime/inputs.ts";
+import type { WeightSource } from "../../src/runtime/weights.ts";
+import { graphOfSpec, openZoo } from "../support/zoo.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rmxc-load-"));
+let device: WebGpuDevice;
+beforeAll(async () => {
+  device = await openZoo();
+}, 60_000);
+afterAll(() => {
+  device?.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+const model = (type: string): string => `
+model m(D: int = 50, K: int = 70) {
+  precision { "**" = ${type} }
+  table users(rows = 9973, dim = 12)
+  user { uid: id in users }
+  item { x: f32[D] }
+  param w: [D, K]
+  h = gelu(einsum("d, d k -> k", x, w))
+  param v: [K, 24]
+  y = einsum("k, k c -> c", h, v)
+  task score = sum(y) + sum(uid)
+}`;
+
+async function scoresOf(graph: Graph, weights: WeightSource): Promise<Float32Array> {
+  const engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights, { poison: true });
+  try {
+    const inputs = drawnInputs(graph.features, { requests: 1, candidates: 5, seed: 4 });
+    const user = await engine.user(stageValues(graph.features, inputs, "user"), { requests: 1 });
+    const scores = await engine.score(user, stageValues(graph.features, inputs, "item"), { candidates: 5 });
+    return scores.get("score") ?? new Float32Array();
+  } finally {
+    engine.destroy();
+  }
+}
+
+const types = ["f16", "bf16", "int8 per channel", "int8 per group(8) asymmetric", "fp8_e4m3", "fp8_e5m2"];
+
+describe.each(types)("%s", (type) => {
+  it("comes from a converted file byte for byte, never as floats", { timeout: 60_000 }, async () => {
+    const graph = graphOfSpec(model(type));
+    const drawn = drawnWeights(graph.params, { seed: 2, perturb: true });
+    const meant = await scoresOf(graph, drawn);
+    const path = join(folder, "q.safetensors");
+    convert(graph, drawn, { inputScales: new Map(), output: path });
+    const file = fileWeights(path, graph.params);
+    const decoded: string[] = [];
+    const watched: WeightSource = {
+      ...file,
+      read: (name, start, count) => {
+        decoded.push(name);
+        return file.read(name, start, count);
+      },
+    };
+    expect(await scoresOf(graph, watched)).toEqual(meant);
+    expect(decoded).toEqual([]);
+    file.close();
+  });
+
+  it("takes at most 3 % more memory than the stored bytes, where rows are whole groups of four", {
+    timeout: 60_000,
+  }, async () => {
+    const graph = graphOfSpec(model(type));
+    const weights = drawnWeights(graph.params, { seed: 2 });
+    const engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights);
+    const plan = compileFor(graph, device.profile).plan;
+    const held = plan.values.filter(({ home }) => home.kind === "param");
+    expect(held.length).toBeGreaterThanOrEqual(3);
+    const stored = graph.params.reduce((sum, { shape, storage }) => sum + storedBytes(shape, storage), 0);
+    // Arguments of launches and what else the engine holds before its first call included.
+    expect(engine.stats().bytes).toBeLessThanOrEqual(1.03 * stored);
+    engine.destroy();
+  });
+});

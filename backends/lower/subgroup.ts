@@ -144,8 +144,12 @@ class SubgroupProduct {
   /** Whether a product that is next but for others such goes through all that the statement sums of a row. */
   private goesAlong(statement: Plain, next: readonly (Plain | readonly Dot[])[]): statement is RowStatement {
     if (statement.kind !== "moments" && (statement.kind !== "reduce" || statement.fn !== "sum")) return false;
-    const dots = next.find((part) => !("kind" in part) || !isRowSum(part));
+    const at = next.findIndex((part) => !("kind" in part) || !isRowSum(part));
+    const dots = next[at];
     if (dots === undefined || "kind" in dots) return false;
+    // The product of a row that is normed in its prologue needs them before.
+    const meanwhile = next.slice(0, at + 1).flat() as readonly TileStmt[];
+    if (outputsOf(statement).some((out) => meanwhile.some((s) => usesTile(s, out)))) return false;
     const varies = variesOf(statement, this.product);
     return varies.m && !varies.n && statement.over.length === 1 && statement.over[0] === dots[0]?.k;
   }

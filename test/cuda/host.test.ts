@@ -1,6 +1,7 @@
 /** The CUDA-C of the whole zoo, compiled for the host and run: every kernel's output and every task against the f64 reference. */
 import { describe, expect, it } from "vitest";
 import { partsOf } from "../../src/ir/tile.ts";
+import { toleranceOf } from "../../src/runtime/verify.ts";
 import { F32_EXP } from "../support/zoo.ts";
 import { graphOf, models, title } from "./models.ts";
 import { expectHostAgrees } from "./zoo.ts";
@@ -10,7 +11,9 @@ describe("the emitted text agrees with the reference", () => {
     "$name",
     { timeout: 240_000 },
     async ({ model }) => {
-      await expectHostAgrees(graphOf(model), { tolerance: F32_EXP });
+      const graph = graphOf(model);
+      // Where the spec computes in 16 bits, what kernels hand to one another is rounded.
+      await expectHostAgrees(graph, { tolerance: Math.max(F32_EXP, toleranceOf(graph)) });
     },
   );
 });

@@ -2,9 +2,9 @@
 //   layers.0.block.ffn: einsum
 //   layers.0.block.ffn: add
 //   layers.0.block: add
-// reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16]
+// reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_w2_scale[4, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16]
 // writes layers_0_block[N, 4, 16]
-// cost   8.32 kFLOP per row of N; 16.6 kB and 1.54 kB per row of N
+// cost   8.32 kFLOP per row of N; 4.61 kB and 1.54 kB per row of N
 // grid   t 4, d 16 by 32, n N by 32; inside k 64
 // plan   8 × 8 threads, 4 × 4 accumulators each
 
@@ -12,12 +12,21 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w2: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> layers_0_block_ffn_b2: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> layers_0_block: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w2: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> layers_0_block_ffn_w2_scale: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> layers_0_block_ffn_b2: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> layers_0_block: array<vec4<f32>>;
+
+fn layers_0_block_ffn_w2_element(i: i32) -> u32 {
+  return layers_0_block_ffn_w2[u32(i) / 4][u32(i) % 4];
+}
 var<workgroup> a_tile: array<f32, 512>;
 var<workgroup> b_tile: array<vec4<f32>, 128>;
+
+fn unpack_int8_u32(w: u32) -> vec4<f32> {
+  return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,8 +47,8 @@ fn main(
   var acc_1_0: vec4<f32>;
   var acc_2_0: vec4<f32>;
   var acc_3_0: vec4<f32>;
-  let k_blocks = call.one * 4;
   let k_step = call.one * 16;
+  let k_blocks = call.one * 4;
   for (var block = 0; block < k_blocks; block++) {
     let at_row = thread / 4;
     let at_k = thread % 4;
@@ -62,12 +71,12 @@ fn main(
     let at_column = thread % 8;
     let k = block * 16 + thread / 8;
     let d4_stage0 = min(at_column, 3);
-    let layers_0_block_ffn_w2_at = layers_0_block_ffn_w2[t * 256 + k * 4 + d4_stage0];
+    let layers_0_block_ffn_w2_at = unpack_int8_u32(layers_0_block_ffn_w2_element(t * 256 + k / 4 * 16 + d4_stage0 * 4 + k % 4));
     b_tile[thread] = layers_0_block_ffn_w2_at;
     let at_column1 = (thread + 64) % 8;
     let k1 = block * 16 + (thread + 64) / 8;
     let d4_stage1 = min(at_column1, 3);
-    let layers_0_block_ffn_w2_at1 = layers_0_block_ffn_w2[t * 256 + k1 * 4 + d4_stage1];
+    let layers_0_block_ffn_w2_at1 = unpack_int8_u32(layers_0_block_ffn_w2_element(t * 256 + k1 / 4 * 16 + d4_stage1 * 4 + k1 % 4));
     b_tile[thread + 64] = layers_0_block_ffn_w2_at1;
     workgroupBarrier();
     for (var k2 = 0; k2 < k_step; k2++) {
@@ -85,24 +94,25 @@ fn main(
   }
   let n_row0 = min(n0 + row * 4, n_end - 1);
   let d4_column0 = min(column, 3);
+  let layers_0_block_ffn_w2_scale_at = layers_0_block_ffn_w2_scale[t * 4 + d4_column0];
   let layers_0_block_ffn_b2_at = layers_0_block_ffn_b2[t * 4 + d4_column0];
   let layers_0_block_norm1_at = layers_0_block_norm1[n_row0 * 16 + t * 4 + d4_column0];
   if (n0 + row * 4 < n_end && column * 4 < 16) {
-    layers_0_block[n_row0 * 16 + t * 4 + d4_column0] = acc_0_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+    layers_0_block[n_row0 * 16 + t * 4 + d4_column0] = acc_0_0 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
   }
   let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
   let layers_0_block_norm1_at1 = layers_0_block_norm1[n_row1 * 16 + t * 4 + d4_column0];
   if (n0 + (row * 4 + 1) < n_end && column * 4 < 16) {
-    layers_0_block[n_row1 * 16 + t * 4 + d4_column0] = acc_1_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at1;
+    layers_0_block[n_row1 * 16 + t * 4 + d4_column0] = acc_1_0 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at1;
   }
   let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
   let layers_0_block_norm1_at2 = layers_0_block_norm1[n_row2 * 16 + t * 4 + d4_column0];
   if (n0 + (row * 4 + 2) < n_end && column * 4 < 16) {
-    layers_0_block[n_row2 * 16 + t * 4 + d4_column0] = acc_2_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at2;
+    layers_0_block[n_row2 * 16 + t * 4 + d4_column0] = acc_2_0 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at2;
   }
   let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
   let layers_0_block_norm1_at3 = layers_0_block_norm1[n_row3 * 16 + t * 4 + d4_column0];
   if (n0 + (row * 4 + 3) < n_end && column * 4 < 16) {
-    layers_0_block[n_row3 * 16 + t * 4 + d4_column0] = acc_3_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at3;
+    layers_0_block[n_row3 * 16 + t * 4 + d4_column0] = acc_3_0 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at3;
   }
 }

@@ -2,9 +2,9 @@
 //   layers.0.block.ffn.h: einsum
 //   layers.0.block.ffn.h: add
 //   layers.0.block.ffn.h: gelu
-// reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_b1[4, 64]
+// reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_w1_scale[4, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
-// cost   14.1 kFLOP per row of N; 17.4 kB and 1.28 kB per row of N
+// cost   14.1 kFLOP per row of N; 6.14 kB and 1.28 kB per row of N
 // grid   t 4, d 64 by 64, n N by 64; inside k 16
 // plan   16 × 16 threads, 4 × 4 accumulators each
 
@@ -12,9 +12,14 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w1: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> layers_0_block_ffn_b1: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w1: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> layers_0_block_ffn_w1_scale: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> layers_0_block_ffn_b1: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
+
+fn layers_0_block_ffn_w1_element(i: i32) -> u32 {
+  return layers_0_block_ffn_w1[u32(i) / 4][u32(i) % 4];
+}
 var<workgroup> a_tile: array<f32, 1024>;
 var<workgroup> b_tile: array<vec4<f32>, 256>;
 
@@ -31,6 +36,10 @@ fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
   p = p * t + 0.28237534;
   p = p * t + 0.2820864;
   return max(x, vec4<f32>(0.0)) - a * (0.5 * t * p * exp(-z * z));
+}
+
+fn unpack_int8_u32(w: u32) -> vec4<f32> {
+  return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));
 }
 
 @compute @workgroup_size(256)
@@ -52,8 +61,8 @@ fn main(
   var acc_1_0: vec4<f32>;
   var acc_2_0: vec4<f32>;
   var acc_3_0: vec4<f32>;
-  let k_blocks = call.one;
   let k_step = call.one * 16;
+  let k_blocks = call.one;
   for (var block = 0; block < k_blocks; block++) {
     let at_row = thread / 4;
     let at_k = thread % 4;
@@ -66,7 +75,7 @@ fn main(
     a_tile[(at_k * 4 + 3) * 64 + at_row] = layers_0_block_norm1_at.w;
     let at_column = thread % 16;
     let k = block * 16 + thread / 16;
-    let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k * 16 + at_column];
+    let layers_0_block_ffn_w1_at = unpack_int8_u32(layers_0_block_ffn_w1_element(t * 256 + k / 4 * 64 + at_column * 4 + k % 4));
     b_tile[thread] = layers_0_block_ffn_w1_at;
     workgroupBarrier();
     for (var k1 = 0; k1 < k_step; k1++) {
@@ -83,20 +92,21 @@ fn main(
     workgroupBarrier();
   }
   let n_row0 = min(n0 + row * 4, n_end - 1);
+  let layers_0_block_ffn_w1_scale_at = layers_0_block_ffn_w1_scale[t * 16 + column];
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + column];
   if (n0 + row * 4 < n_end) {
-    layers_0_block_ffn_h[n_row0 * 64 + t * 16 + column] = gelu_f32x4(acc_0_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row0 * 64 + t * 16 + column] = gelu_f32x4(acc_0_0 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
   }
   let n_row1 = min(n0 + (row * 4 + 1), n_end - 1);
   if (n0 + (row * 4 + 1) < n_end) {
-    layers_0_block_ffn_h[n_row1 * 64 + t * 16 + column] = gelu_f32x4(acc_1_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row1 * 64 + t * 16 + column] = gelu_f32x4(acc_1_0 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
   }
   let n_row2 = min(n0 + (row * 4 + 2), n_end - 1);
   if (n0 + (row * 4 + 2) < n_end) {
-    layers_0_block_ffn_h[n_row2 * 64 + t * 16 + column] = gelu_f32x4(acc_2_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row2 * 64 + t * 16 + column] = gelu_f32x4(acc_2_0 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
   }
   let n_row3 = min(n0 + (row * 4 + 3), n_end - 1);
   if (n0 + (row * 4 + 3) < n_end) {
-    layers_0_block_ffn_h[n_row3 * 64 + t * 16 + column] = gelu_f32x4(acc_3_0 + layers_0_block_ffn_b1_at);
+    layers_0_block_ffn_h[n_row3 * 64 + t * 16 + column] = gelu_f32x4(acc_3_0 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
   }
 }

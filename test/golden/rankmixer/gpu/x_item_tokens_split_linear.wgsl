@@ -38,8 +38,8 @@ fn main(
   let column = thread % 8;
   var acc_0_0: vec4<f32>;
   var acc_1_0: vec4<f32>;
-  let k_blocks = call.one * 3;
   let k_step = call.one * 16;
+  let k_blocks = call.one * 3;
   for (var block = 0; block < k_blocks; block++) {
     let at_row = thread / 4;
     let at_k = thread % 4;

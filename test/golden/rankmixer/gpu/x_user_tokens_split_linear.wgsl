@@ -7,8 +7,8 @@
 // reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], slot[R], x_user_tokens_split_linear_b[2, 16]
 // writes x_user_tokens_split_linear[R, 2, 16]
 // cost   5.66 kFLOP per row of R; 11.4 kB and 840 B per row of R
-// grid   t 2, d 16 by 32, r R by 8; inside k 88
-// plan   8 × 8 threads, 1 × 4 accumulators each
+// grid   t 2, d 16 by 256, r R; inside k 88
+// plan   1 × 64 threads, 1 × 4 accumulators each
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
@@ -21,8 +21,7 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(6) var<storage, read> slot: array<i32>;
 @group(0) @binding(7) var<storage, read> x_user_tokens_split_linear_b: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> x_user_tokens_split_linear: array<vec4<f32>>;
-var<workgroup> a_tile: array<f32, 128>;
-var<workgroup> b_tile: array<vec4<f32>, 128>;
+var<workgroup> a_tile: array<f32, 64>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -33,21 +32,20 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let r_end = call.rows;
-  let r_tiles = (r_end + 7) / 8;
-  if (group >= 2 * r_tiles) { return; }
-  let r0 = group % r_tiles * 8;
-  let t = group / r_tiles;
-  let row = thread / 8;
-  let column = thread % 8;
+  if (group >= 2 * r_end) { return; }
+  let r = group % r_end;
+  let t = group / r_end;
+  let row = thread / 64;
+  let column = thread % 64;
   var acc_0_0: vec4<f32>;
-  let k_blocks = call.one * 6;
-  let k_step = call.one * 16;
+  let k_step = call.one * 64;
+  let k_blocks = call.one * 2;
   for (var block = 0; block < k_blocks; block++) {
-    if (thread < 32) {
-      let at_row = thread / 4;
-      let at_k = thread % 4;
-      let k4 = block * 4 + at_k;
-      let r_stage0 = min(r0 + at_row, r_end - 1);
+    if (thread < 16) {
+      let at_row = thread / 16;
+      let at_k = thread % 16;
+      let k4 = block * 16 + at_k;
+      let r_stage0 = r + at_row;
       var v: vec4<f32> = vec4<f32>(0.0);
       if (t * 22 + min(k4, 21) < 32) {
         let v1 = t * 88 + min(k4, 21) * 4 + vec4<i32>(0, 1, 2, 3);
@@ -62,34 +60,26 @@ fn main(
         v = profile_at;
       }
       let a = select(vec4<f32>(0.0), v, vec4<bool>(k4 < 22));
-      a_tile[at_k * 4 * 8 + at_row] = a.x;
-      a_tile[(at_k * 4 + 1) * 8 + at_row] = a.y;
-      a_tile[(at_k * 4 + 2) * 8 + at_row] = a.z;
-      a_tile[(at_k * 4 + 3) * 8 + at_row] = a.w;
+      a_tile[at_k * 4 + at_row] = a.x;
+      a_tile[at_k * 4 + 1 + at_row] = a.y;
+      a_tile[at_k * 4 + 2 + at_row] = a.z;
+      a_tile[at_k * 4 + 3 + at_row] = a.w;
     }
-    let at_column = thread % 8;
-    let k = block * 16 + thread / 8;
-    let d4_stage0 = min(at_column, 3);
-    let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + min(k, 87) * 4 + d4_stage0];
-    b_tile[thread] = select(vec4<f32>(0.0), x_user_tokens_split_linear_w_at, vec4<bool>(k < 88));
-    let at_column1 = (thread + 64) % 8;
-    let k1 = block * 16 + (thread + 64) / 8;
-    let d4_stage1 = min(at_column1, 3);
-    let x_user_tokens_split_linear_w_at1 = x_user_tokens_split_linear_w[t * 352 + min(k1, 87) * 4 + d4_stage1];
-    b_tile[thread + 64] = select(vec4<f32>(0.0), x_user_tokens_split_linear_w_at1, vec4<bool>(k1 < 88));
     workgroupBarrier();
-    for (var k2 = 0; k2 < k_step; k2++) {
-      let a0 = a_tile[k2 * 8 + row];
-      let b0 = b_tile[k2 * 8 + column];
+    for (var k = 0; k < k_step; k++) {
+      let a0 = a_tile[k + row];
+      let d4_column0 = min(column, 3);
+      let x_user_tokens_split_linear_w_at = x_user_tokens_split_linear_w[t * 352 + min(block * 64 + k, 87) * 4 + d4_column0];
+      let b0 = select(vec4<f32>(0.0), x_user_tokens_split_linear_w_at, vec4<bool>(block * 64 + k < 88));
       acc_0_0 += a0 * b0;
     }
     workgroupBarrier();
   }
-  let r_row0 = min(r0 + row, r_end - 1);
+  let r_row0 = r + row;
   let d4_column0 = min(column, 3);
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_column0];
   let slot_at = slot[r_row0];
-  if (r0 + row < r_end && column * 4 < 16) {
+  if (column * 4 < 16) {
     x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_column0] = acc_0_0 + x_user_tokens_split_linear_b_at;
   }
 }

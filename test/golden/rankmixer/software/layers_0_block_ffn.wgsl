@@ -3,8 +3,8 @@
 //     layers.0.block.ffn: einsum
 //     layers.0.block.ffn: add
 //     layers.0.block: add
-//     grid   t 4, d 16 by 32, n N by 32; inside k 64
-//     plan   one subgroup of 8 lanes, 32 rows × 32 columns
+//     grid   t 4, d 16 by 32, n N by 24; inside k 64
+//     plan   one subgroup of 8 lanes, 24 rows × 32 columns
 //   phase 2, layers_0_block_norm2: 448 FLOP per row of N
 //     layers.0.block.norm2: layer_norm
 //     layers.0.block.norm2: mul
@@ -21,10 +21,10 @@
 //     finish: sigmoid
 //     grid   n N, d 1; inside k 16
 //     plan   8 lanes a row, 1 row, combined through the subgroup
-// reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16], layers_0_block_norm2_gain[16], layers_0_block_norm2_bias[16], finish_linear_w[16, 1], finish_linear_b[1]
+// reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_w2_scale[4, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16], layers_0_block_norm2_gain[16], layers_0_block_norm2_bias[16], finish_linear_w[16, 1], finish_linear_b[1]
 // writes layers_0_block[N, 4, 16], layers_0_block_norm2[N, 4, 16], pooled[N, 16], finish_linear_y[N, 1], finish[N, 1]
-// cost   8.88 kFLOP per row of N; 17 kB and 1.89 kB per row of N
-// grid   n N by 32
+// cost   8.88 kFLOP per row of N; 5.01 kB and 1.89 kB per row of N
+// grid   n N by 24
 // plan   phases one after the other, 8 threads
 enable subgroups;
 
@@ -32,18 +32,19 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w2: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> layers_0_block_ffn_b2: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> layers_0_block: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> layers_0_block_norm2_gain: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> layers_0_block_norm2_bias: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> layers_0_block_norm2: array<vec4<f32>>;
-@group(0) @binding(9) var<storage, read_write> pooled: array<vec4<f32>>;
-@group(0) @binding(10) var<storage, read> finish_linear_w: array<f32>;
-@group(0) @binding(11) var<storage, read> finish_linear_b: array<f32>;
-@group(0) @binding(12) var<storage, read_write> finish_linear_y: array<f32>;
-@group(0) @binding(13) var<storage, read_write> finish: array<f32>;
+@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w2: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> layers_0_block_ffn_w2_scale: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> layers_0_block_ffn_b2: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> layers_0_block: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> layers_0_block_norm2_gain: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> layers_0_block_norm2_bias: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read_write> layers_0_block_norm2: array<vec4<f32>>;
+@group(0) @binding(10) var<storage, read_write> pooled: array<vec4<f32>>;
+@group(0) @binding(11) var<storage, read> finish_linear_w: array<f32>;
+@group(0) @binding(12) var<storage, read> finish_linear_b: array<f32>;
+@group(0) @binding(13) var<storage, read_write> finish_linear_y: array<f32>;
+@group(0) @binding(14) var<storage, read_write> finish: array<f32>;
 
 fn layers_0_block_norm2_element(i: i32) -> f32 {
   return layers_0_block_norm2[u32(i) / 4][u32(i) % 4];
@@ -58,6 +59,10 @@ fn sum4(v: vec4<f32>) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
 }
 
+fn unpack_int8_u32(w: u32) -> vec4<f32> {
+  return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));
+}
+
 @compute @workgroup_size(8)
 fn main(
   @builtin(local_invocation_index) thread_index: u32,
@@ -67,12 +72,13 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 31) / 32;
+  let n_tiles = (n_end + 23) / 24;
   if (group >= n_tiles) { return; }
-  let n0 = group * 32;
-  let n_to = min(n0 + 32, n_end);
+  let n0 = group * 24;
+  let n_to = min(n0 + 24, n_end);
   let tiles = call.one * 4;
   let k4_end = call.one * 16;
+  let n_most = call.one * 24;
   {
     // layers_0_block_ffn
     for (var tile = 0; tile < tiles; tile++) {
@@ -102,28 +108,19 @@ fn main(
       var acc_21: vec4<f32> = vec4<f32>(0.0);
       var acc_22: vec4<f32> = vec4<f32>(0.0);
       var acc_23: vec4<f32> = vec4<f32>(0.0);
-      var acc_24: vec4<f32> = vec4<f32>(0.0);
-      var acc_25: vec4<f32> = vec4<f32>(0.0);
-      var acc_26: vec4<f32> = vec4<f32>(0.0);
-      var acc_27: vec4<f32> = vec4<f32>(0.0);
-      var acc_28: vec4<f32> = vec4<f32>(0.0);
-      var acc_29: vec4<f32> = vec4<f32>(0.0);
-      var acc_30: vec4<f32> = vec4<f32>(0.0);
-      var acc_31: vec4<f32> = vec4<f32>(0.0);
       let n_lane0 = min(n0 + thread, n_to - 1);
       let n_lane1 = min(n0 + (thread + 8), n_to - 1);
       let n_lane2 = min(n0 + (thread + 16), n_to - 1);
-      let n_lane3 = min(n0 + (thread + 24), n_to - 1);
       if (n0 + 1 < n_to) {
         for (var k4 = 0; k4 < k4_end; k4++) {
           let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_lane0 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_lane1 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at2 = layers_0_block_ffn_h[n_lane2 * 64 + tile * 16 + k4];
-          let layers_0_block_ffn_h_at3 = layers_0_block_ffn_h[n_lane3 * 64 + tile * 16 + k4];
-          let layers_0_block_ffn_w2_at = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near];
-          let layers_0_block_ffn_w2_at1 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 4];
-          let layers_0_block_ffn_w2_at2 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 8];
-          let layers_0_block_ffn_w2_at3 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 12];
+          let words = layers_0_block_ffn_w2[tile * 64 + k4 * 4 + d4_near];
+          let layers_0_block_ffn_w2_at = unpack_int8_u32(words.x);
+          let layers_0_block_ffn_w2_at1 = unpack_int8_u32(words.y);
+          let layers_0_block_ffn_w2_at2 = unpack_int8_u32(words.z);
+          let layers_0_block_ffn_w2_at3 = unpack_int8_u32(words.w);
           let x = subgroupBroadcast(layers_0_block_ffn_h_at, 0);
           acc_0 = acc_0 + x.x * layers_0_block_ffn_w2_at + x.y * layers_0_block_ffn_w2_at1 + x.z * layers_0_block_ffn_w2_at2 + x.w * layers_0_block_ffn_w2_at3;
           let x1 = subgroupBroadcast(layers_0_block_ffn_h_at, 1);
@@ -172,198 +169,67 @@ fn main(
           acc_22 = acc_22 + x22.x * layers_0_block_ffn_w2_at + x22.y * layers_0_block_ffn_w2_at1 + x22.z * layers_0_block_ffn_w2_at2 + x22.w * layers_0_block_ffn_w2_at3;
           let x23 = subgroupBroadcast(layers_0_block_ffn_h_at2, 7);
           acc_23 = acc_23 + x23.x * layers_0_block_ffn_w2_at + x23.y * layers_0_block_ffn_w2_at1 + x23.z * layers_0_block_ffn_w2_at2 + x23.w * layers_0_block_ffn_w2_at3;
-          let x24 = subgroupBroadcast(layers_0_block_ffn_h_at3, 0);
-          acc_24 = acc_24 + x24.x * layers_0_block_ffn_w2_at + x24.y * layers_0_block_ffn_w2_at1 + x24.z * layers_0_block_ffn_w2_at2 + x24.w * layers_0_block_ffn_w2_at3;
-          let x25 = subgroupBroadcast(layers_0_block_ffn_h_at3, 1);
-          acc_25 = acc_25 + x25.x * layers_0_block_ffn_w2_at + x25.y * layers_0_block_ffn_w2_at1 + x25.z * layers_0_block_ffn_w2_at2 + x25.w * layers_0_block_ffn_w2_at3;
-          let x26 = subgroupBroadcast(layers_0_block_ffn_h_at3, 2);
-          acc_26 = acc_26 + x26.x * layers_0_block_ffn_w2_at + x26.y * layers_0_block_ffn_w2_at1 + x26.z * layers_0_block_ffn_w2_at2 + x26.w * layers_0_block_ffn_w2_at3;
-          let x27 = subgroupBroadcast(layers_0_block_ffn_h_at3, 3);
-          acc_27 = acc_27 + x27.x * layers_0_block_ffn_w2_at + x27.y * layers_0_block_ffn_w2_at1 + x27.z * layers_0_block_ffn_w2_at2 + x27.w * layers_0_block_ffn_w2_at3;
-          let x28 = subgroupBroadcast(layers_0_block_ffn_h_at3, 4);
-          acc_28 = acc_28 + x28.x * layers_0_block_ffn_w2_at + x28.y * layers_0_block_ffn_w2_at1 + x28.z * layers_0_block_ffn_w2_at2 + x28.w * layers_0_block_ffn_w2_at3;
-          let x29 = subgroupBroadcast(layers_0_block_ffn_h_at3, 5);
-          acc_29 = acc_29 + x29.x * layers_0_block_ffn_w2_at + x29.y * layers_0_block_ffn_w2_at1 + x29.z * layers_0_block_ffn_w2_at2 + x29.w * layers_0_block_ffn_w2_at3;
-          let x30 = subgroupBroadcast(layers_0_block_ffn_h_at3, 6);
-          acc_30 = acc_30 + x30.x * layers_0_block_ffn_w2_at + x30.y * layers_0_block_ffn_w2_at1 + x30.z * layers_0_block_ffn_w2_at2 + x30.w * layers_0_block_ffn_w2_at3;
-          let x31 = subgroupBroadcast(layers_0_block_ffn_h_at3, 7);
-          acc_31 = acc_31 + x31.x * layers_0_block_ffn_w2_at + x31.y * layers_0_block_ffn_w2_at1 + x31.z * layers_0_block_ffn_w2_at2 + x31.w * layers_0_block_ffn_w2_at3;
         }
       } else {
         for (var k4 = 0; k4 < k4_end; k4++) {
           let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_lane0 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_lane1 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at2 = layers_0_block_ffn_h[n_lane2 * 64 + tile * 16 + k4];
-          let layers_0_block_ffn_h_at3 = layers_0_block_ffn_h[n_lane3 * 64 + tile * 16 + k4];
-          let layers_0_block_ffn_w2_at = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near];
-          let layers_0_block_ffn_w2_at1 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 4];
-          let layers_0_block_ffn_w2_at2 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 8];
-          let layers_0_block_ffn_w2_at3 = layers_0_block_ffn_w2[tile * 256 + k4 * 16 + d4_near + 12];
+          let words = layers_0_block_ffn_w2[tile * 64 + k4 * 4 + d4_near];
+          let layers_0_block_ffn_w2_at = unpack_int8_u32(words.x);
+          let layers_0_block_ffn_w2_at1 = unpack_int8_u32(words.y);
+          let layers_0_block_ffn_w2_at2 = unpack_int8_u32(words.z);
+          let layers_0_block_ffn_w2_at3 = unpack_int8_u32(words.w);
           let x = subgroupBroadcast(layers_0_block_ffn_h_at, 0);
           acc_0 = acc_0 + x.x * layers_0_block_ffn_w2_at + x.y * layers_0_block_ffn_w2_at1 + x.z * layers_0_block_ffn_w2_at2 + x.w * layers_0_block_ffn_w2_at3;
         }
       }
+      let n_rows = min(n_most, n_to - n0);
+      let layers_0_block_ffn_w2_scale_at = layers_0_block_ffn_w2_scale[tile * 4 + d4_near];
       let layers_0_block_ffn_b2_at = layers_0_block_ffn_b2[tile * 4 + d4_near];
-      if (d4 * 4 < 16) {
-        if (n0 < n_to) {
-          let layers_0_block_norm1_at = layers_0_block_norm1[n0 * 16 + tile * 4 + d4_near];
-          layers_0_block[n0 * 16 + tile * 4 + d4_near] = acc_0 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+      for (var n_turn = 0; n_turn < n_rows; n_turn += 4) {
+        let n_first = n0 + n_turn;
+        if (d4 * 4 < 16) {
+          if (n_first < n_to) {
+            let layers_0_block_norm1_at = layers_0_block_norm1[n_first * 16 + tile * 4 + d4_near];
+            layers_0_block[n_first * 16 + tile * 4 + d4_near] = acc_0 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+          }
+          if (n_first + 1 < n_to) {
+            let n_1 = n_first + 1;
+            let layers_0_block_norm1_at = layers_0_block_norm1[n_1 * 16 + tile * 4 + d4_near];
+            layers_0_block[n_1 * 16 + tile * 4 + d4_near] = acc_1 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+          }
+          if (n_first + 2 < n_to) {
+            let n_2 = n_first + 2;
+            let layers_0_block_norm1_at = layers_0_block_norm1[n_2 * 16 + tile * 4 + d4_near];
+            layers_0_block[n_2 * 16 + tile * 4 + d4_near] = acc_2 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+          }
+          if (n_first + 3 < n_to) {
+            let n_3 = n_first + 3;
+            let layers_0_block_norm1_at = layers_0_block_norm1[n_3 * 16 + tile * 4 + d4_near];
+            layers_0_block[n_3 * 16 + tile * 4 + d4_near] = acc_3 * layers_0_block_ffn_w2_scale_at + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
+          }
         }
-        if (n0 + 1 < n_to) {
-          let n_1 = n0 + 1;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_1 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_1 * 16 + tile * 4 + d4_near] = acc_1 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 2 < n_to) {
-          let n_2 = n0 + 2;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_2 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_2 * 16 + tile * 4 + d4_near] = acc_2 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 3 < n_to) {
-          let n_3 = n0 + 3;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_3 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_3 * 16 + tile * 4 + d4_near] = acc_3 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 4 < n_to) {
-          let n_4 = n0 + 4;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_4 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_4 * 16 + tile * 4 + d4_near] = acc_4 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 5 < n_to) {
-          let n_5 = n0 + 5;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_5 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_5 * 16 + tile * 4 + d4_near] = acc_5 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 6 < n_to) {
-          let n_6 = n0 + 6;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_6 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_6 * 16 + tile * 4 + d4_near] = acc_6 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 7 < n_to) {
-          let n_7 = n0 + 7;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_7 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_7 * 16 + tile * 4 + d4_near] = acc_7 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 8 < n_to) {
-          let n_8 = n0 + 8;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_8 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_8 * 16 + tile * 4 + d4_near] = acc_8 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 9 < n_to) {
-          let n_9 = n0 + 9;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_9 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_9 * 16 + tile * 4 + d4_near] = acc_9 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 10 < n_to) {
-          let n_10 = n0 + 10;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_10 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_10 * 16 + tile * 4 + d4_near] = acc_10 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 11 < n_to) {
-          let n_11 = n0 + 11;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_11 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_11 * 16 + tile * 4 + d4_near] = acc_11 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 12 < n_to) {
-          let n_12 = n0 + 12;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_12 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_12 * 16 + tile * 4 + d4_near] = acc_12 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 13 < n_to) {
-          let n_13 = n0 + 13;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_13 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_13 * 16 + tile * 4 + d4_near] = acc_13 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 14 < n_to) {
-          let n_14 = n0 + 14;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_14 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_14 * 16 + tile * 4 + d4_near] = acc_14 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 15 < n_to) {
-          let n_15 = n0 + 15;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_15 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_15 * 16 + tile * 4 + d4_near] = acc_15 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 16 < n_to) {
-          let n_16 = n0 + 16;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_16 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_16 * 16 + tile * 4 + d4_near] = acc_16 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 17 < n_to) {
-          let n_17 = n0 + 17;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_17 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_17 * 16 + tile * 4 + d4_near] = acc_17 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 18 < n_to) {
-          let n_18 = n0 + 18;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_18 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_18 * 16 + tile * 4 + d4_near] = acc_18 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 19 < n_to) {
-          let n_19 = n0 + 19;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_19 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_19 * 16 + tile * 4 + d4_near] = acc_19 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 20 < n_to) {
-          let n_20 = n0 + 20;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_20 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_20 * 16 + tile * 4 + d4_near] = acc_20 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 21 < n_to) {
-          let n_21 = n0 + 21;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_21 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_21 * 16 + tile * 4 + d4_near] = acc_21 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 22 < n_to) {
-          let n_22 = n0 + 22;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_22 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_22 * 16 + tile * 4 + d4_near] = acc_22 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 23 < n_to) {
-          let n_23 = n0 + 23;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_23 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_23 * 16 + tile * 4 + d4_near] = acc_23 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 24 < n_to) {
-          let n_24 = n0 + 24;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_24 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_24 * 16 + tile * 4 + d4_near] = acc_24 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 25 < n_to) {
-          let n_25 = n0 + 25;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_25 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_25 * 16 + tile * 4 + d4_near] = acc_25 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 26 < n_to) {
-          let n_26 = n0 + 26;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_26 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_26 * 16 + tile * 4 + d4_near] = acc_26 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 27 < n_to) {
-          let n_27 = n0 + 27;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_27 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_27 * 16 + tile * 4 + d4_near] = acc_27 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 28 < n_to) {
-          let n_28 = n0 + 28;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_28 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_28 * 16 + tile * 4 + d4_near] = acc_28 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 29 < n_to) {
-          let n_29 = n0 + 29;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_29 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_29 * 16 + tile * 4 + d4_near] = acc_29 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 30 < n_to) {
-          let n_30 = n0 + 30;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_30 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_30 * 16 + tile * 4 + d4_near] = acc_30 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
-        if (n0 + 31 < n_to) {
-          let n_31 = n0 + 31;
-          let layers_0_block_norm1_at = layers_0_block_norm1[n_31 * 16 + tile * 4 + d4_near];
-          layers_0_block[n_31 * 16 + tile * 4 + d4_near] = acc_31 + layers_0_block_ffn_b2_at + layers_0_block_norm1_at;
-        }
+        acc_0 = acc_4;
+        acc_1 = acc_5;
+        acc_2 = acc_6;
+        acc_3 = acc_7;
+        acc_4 = acc_8;
+        acc_5 = acc_9;
+        acc_6 = acc_10;
+        acc_7 = acc_11;
+        acc_8 = acc_12;
+        acc_9 = acc_13;
+        acc_10 = acc_14;
+        acc_11 = acc_15;
+        acc_12 = acc_16;
+        acc_13 = acc_17;
+        acc_14 = acc_18;
+        acc_15 = acc_19;
+        acc_16 = acc_20;
+        acc_17 = acc_21;
+        acc_18 = acc_22;
+        acc_19 = acc_23;
       }
     }
   }

@@ -2,20 +2,21 @@
 //   layers.0.block.ffn.h: einsum
 //   layers.0.block.ffn.h: add
 //   layers.0.block.ffn.h: gelu
-// reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_b1[4, 64]
+// reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_w1_scale[4, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
-// cost   14.1 kFLOP per row of N; 17.4 kB and 1.28 kB per row of N
-// grid   t 4, d 64 by 32, n N by 32; inside k 16
-// plan   one subgroup of 8 lanes, 32 rows × 32 columns
+// cost   14.1 kFLOP per row of N; 6.14 kB and 1.28 kB per row of N
+// grid   t 4, d 64 by 32, n N by 24; inside k 16
+// plan   one subgroup of 8 lanes, 24 rows × 32 columns
 enable subgroups;
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read_write> layers_0_block_norm1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w1: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> layers_0_block_ffn_b1: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> layers_0_block_ffn_w1: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> layers_0_block_ffn_w1_scale: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> layers_0_block_ffn_b1: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> layers_0_block_ffn_h: array<vec4<f32>>;
 
 fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
   let a = abs(x);
@@ -32,6 +33,10 @@ fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
   return max(x, vec4<f32>(0.0)) - a * (0.5 * t * p * exp(-z * z));
 }
 
+fn unpack_int8_u32(w: u32) -> vec4<f32> {
+  return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));
+}
+
 @compute @workgroup_size(8)
 fn main(
   @builtin(local_invocation_index) thread_index: u32,
@@ -41,9 +46,9 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 31) / 32;
+  let n_tiles = (n_end + 23) / 24;
   if (group >= 8 * n_tiles) { return; }
-  let n0 = group % n_tiles * 32;
+  let n0 = group % n_tiles * 24;
   let d0 = group / n_tiles % 2 * 32;
   let t = group / n_tiles / 2;
   let d4 = d0 / 4 + thread;
@@ -71,29 +76,20 @@ fn main(
   var acc_21: vec4<f32>;
   var acc_22: vec4<f32>;
   var acc_23: vec4<f32>;
-  var acc_24: vec4<f32>;
-  var acc_25: vec4<f32>;
-  var acc_26: vec4<f32>;
-  var acc_27: vec4<f32>;
-  var acc_28: vec4<f32>;
-  var acc_29: vec4<f32>;
-  var acc_30: vec4<f32>;
-  var acc_31: vec4<f32>;
   let n_lane0 = min(n0 + thread, n_end - 1);
   let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let n_lane2 = min(n0 + (thread + 16), n_end - 1);
-  let n_lane3 = min(n0 + (thread + 24), n_end - 1);
   let k4_end = call.one * 4;
   if (n0 + 1 < n_end) {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
-      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
-      let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4];
-      let layers_0_block_ffn_w1_at1 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 16];
-      let layers_0_block_ffn_w1_at2 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 32];
-      let layers_0_block_ffn_w1_at3 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 48];
+      let words = layers_0_block_ffn_w1[t * 64 + k4 * 16 + d4];
+      let layers_0_block_ffn_w1_at = unpack_int8_u32(words.x);
+      let layers_0_block_ffn_w1_at1 = unpack_int8_u32(words.y);
+      let layers_0_block_ffn_w1_at2 = unpack_int8_u32(words.z);
+      let layers_0_block_ffn_w1_at3 = unpack_int8_u32(words.w);
       let x = subgroupBroadcast(layers_0_block_norm1_at, 0);
       acc_0 = acc_0 + x.x * layers_0_block_ffn_w1_at + x.y * layers_0_block_ffn_w1_at1 + x.z * layers_0_block_ffn_w1_at2 + x.w * layers_0_block_ffn_w1_at3;
       let x1 = subgroupBroadcast(layers_0_block_norm1_at, 1);
@@ -142,163 +138,61 @@ fn main(
       acc_22 = acc_22 + x22.x * layers_0_block_ffn_w1_at + x22.y * layers_0_block_ffn_w1_at1 + x22.z * layers_0_block_ffn_w1_at2 + x22.w * layers_0_block_ffn_w1_at3;
       let x23 = subgroupBroadcast(layers_0_block_norm1_at2, 7);
       acc_23 = acc_23 + x23.x * layers_0_block_ffn_w1_at + x23.y * layers_0_block_ffn_w1_at1 + x23.z * layers_0_block_ffn_w1_at2 + x23.w * layers_0_block_ffn_w1_at3;
-      let x24 = subgroupBroadcast(layers_0_block_norm1_at3, 0);
-      acc_24 = acc_24 + x24.x * layers_0_block_ffn_w1_at + x24.y * layers_0_block_ffn_w1_at1 + x24.z * layers_0_block_ffn_w1_at2 + x24.w * layers_0_block_ffn_w1_at3;
-      let x25 = subgroupBroadcast(layers_0_block_norm1_at3, 1);
-      acc_25 = acc_25 + x25.x * layers_0_block_ffn_w1_at + x25.y * layers_0_block_ffn_w1_at1 + x25.z * layers_0_block_ffn_w1_at2 + x25.w * layers_0_block_ffn_w1_at3;
-      let x26 = subgroupBroadcast(layers_0_block_norm1_at3, 2);
-      acc_26 = acc_26 + x26.x * layers_0_block_ffn_w1_at + x26.y * layers_0_block_ffn_w1_at1 + x26.z * layers_0_block_ffn_w1_at2 + x26.w * layers_0_block_ffn_w1_at3;
-      let x27 = subgroupBroadcast(layers_0_block_norm1_at3, 3);
-      acc_27 = acc_27 + x27.x * layers_0_block_ffn_w1_at + x27.y * layers_0_block_ffn_w1_at1 + x27.z * layers_0_block_ffn_w1_at2 + x27.w * layers_0_block_ffn_w1_at3;
-      let x28 = subgroupBroadcast(layers_0_block_norm1_at3, 4);
-      acc_28 = acc_28 + x28.x * layers_0_block_ffn_w1_at + x28.y * layers_0_block_ffn_w1_at1 + x28.z * layers_0_block_ffn_w1_at2 + x28.w * layers_0_block_ffn_w1_at3;
-      let x29 = subgroupBroadcast(layers_0_block_norm1_at3, 5);
-      acc_29 = acc_29 + x29.x * layers_0_block_ffn_w1_at + x29.y * layers_0_block_ffn_w1_at1 + x29.z * layers_0_block_ffn_w1_at2 + x29.w * layers_0_block_ffn_w1_at3;
-      let x30 = subgroupBroadcast(layers_0_block_norm1_at3, 6);
-      acc_30 = acc_30 + x30.x * layers_0_block_ffn_w1_at + x30.y * layers_0_block_ffn_w1_at1 + x30.z * layers_0_block_ffn_w1_at2 + x30.w * layers_0_block_ffn_w1_at3;
-      let x31 = subgroupBroadcast(layers_0_block_norm1_at3, 7);
-      acc_31 = acc_31 + x31.x * layers_0_block_ffn_w1_at + x31.y * layers_0_block_ffn_w1_at1 + x31.z * layers_0_block_ffn_w1_at2 + x31.w * layers_0_block_ffn_w1_at3;
     }
   } else {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
-      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
-      let layers_0_block_ffn_w1_at = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4];
-      let layers_0_block_ffn_w1_at1 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 16];
-      let layers_0_block_ffn_w1_at2 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 32];
-      let layers_0_block_ffn_w1_at3 = layers_0_block_ffn_w1[t * 256 + k4 * 64 + d4 + 48];
+      let words = layers_0_block_ffn_w1[t * 64 + k4 * 16 + d4];
+      let layers_0_block_ffn_w1_at = unpack_int8_u32(words.x);
+      let layers_0_block_ffn_w1_at1 = unpack_int8_u32(words.y);
+      let layers_0_block_ffn_w1_at2 = unpack_int8_u32(words.z);
+      let layers_0_block_ffn_w1_at3 = unpack_int8_u32(words.w);
       let x = subgroupBroadcast(layers_0_block_norm1_at, 0);
       acc_0 = acc_0 + x.x * layers_0_block_ffn_w1_at + x.y * layers_0_block_ffn_w1_at1 + x.z * layers_0_block_ffn_w1_at2 + x.w * layers_0_block_ffn_w1_at3;
     }
   }
+  let n_most = call.one * 24;
+  let n_rows = min(n_most, n_end - n0);
+  let layers_0_block_ffn_w1_scale_at = layers_0_block_ffn_w1_scale[t * 16 + d4];
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4];
-  if (n0 < n_end) {
-    layers_0_block_ffn_h[n0 * 64 + t * 16 + d4] = gelu_f32x4(acc_0 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 1 < n_end) {
-    let n_1 = n0 + 1;
-    layers_0_block_ffn_h[n_1 * 64 + t * 16 + d4] = gelu_f32x4(acc_1 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 2 < n_end) {
-    let n_2 = n0 + 2;
-    layers_0_block_ffn_h[n_2 * 64 + t * 16 + d4] = gelu_f32x4(acc_2 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 3 < n_end) {
-    let n_3 = n0 + 3;
-    layers_0_block_ffn_h[n_3 * 64 + t * 16 + d4] = gelu_f32x4(acc_3 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 4 < n_end) {
-    let n_4 = n0 + 4;
-    layers_0_block_ffn_h[n_4 * 64 + t * 16 + d4] = gelu_f32x4(acc_4 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 5 < n_end) {
-    let n_5 = n0 + 5;
-    layers_0_block_ffn_h[n_5 * 64 + t * 16 + d4] = gelu_f32x4(acc_5 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 6 < n_end) {
-    let n_6 = n0 + 6;
-    layers_0_block_ffn_h[n_6 * 64 + t * 16 + d4] = gelu_f32x4(acc_6 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 7 < n_end) {
-    let n_7 = n0 + 7;
-    layers_0_block_ffn_h[n_7 * 64 + t * 16 + d4] = gelu_f32x4(acc_7 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 8 < n_end) {
-    let n_8 = n0 + 8;
-    layers_0_block_ffn_h[n_8 * 64 + t * 16 + d4] = gelu_f32x4(acc_8 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 9 < n_end) {
-    let n_9 = n0 + 9;
-    layers_0_block_ffn_h[n_9 * 64 + t * 16 + d4] = gelu_f32x4(acc_9 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 10 < n_end) {
-    let n_10 = n0 + 10;
-    layers_0_block_ffn_h[n_10 * 64 + t * 16 + d4] = gelu_f32x4(acc_10 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 11 < n_end) {
-    let n_11 = n0 + 11;
-    layers_0_block_ffn_h[n_11 * 64 + t * 16 + d4] = gelu_f32x4(acc_11 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 12 < n_end) {
-    let n_12 = n0 + 12;
-    layers_0_block_ffn_h[n_12 * 64 + t * 16 + d4] = gelu_f32x4(acc_12 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 13 < n_end) {
-    let n_13 = n0 + 13;
-    layers_0_block_ffn_h[n_13 * 64 + t * 16 + d4] = gelu_f32x4(acc_13 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 14 < n_end) {
-    let n_14 = n0 + 14;
-    layers_0_block_ffn_h[n_14 * 64 + t * 16 + d4] = gelu_f32x4(acc_14 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 15 < n_end) {
-    let n_15 = n0 + 15;
-    layers_0_block_ffn_h[n_15 * 64 + t * 16 + d4] = gelu_f32x4(acc_15 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 16 < n_end) {
-    let n_16 = n0 + 16;
-    layers_0_block_ffn_h[n_16 * 64 + t * 16 + d4] = gelu_f32x4(acc_16 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 17 < n_end) {
-    let n_17 = n0 + 17;
-    layers_0_block_ffn_h[n_17 * 64 + t * 16 + d4] = gelu_f32x4(acc_17 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 18 < n_end) {
-    let n_18 = n0 + 18;
-    layers_0_block_ffn_h[n_18 * 64 + t * 16 + d4] = gelu_f32x4(acc_18 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 19 < n_end) {
-    let n_19 = n0 + 19;
-    layers_0_block_ffn_h[n_19 * 64 + t * 16 + d4] = gelu_f32x4(acc_19 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 20 < n_end) {
-    let n_20 = n0 + 20;
-    layers_0_block_ffn_h[n_20 * 64 + t * 16 + d4] = gelu_f32x4(acc_20 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 21 < n_end) {
-    let n_21 = n0 + 21;
-    layers_0_block_ffn_h[n_21 * 64 + t * 16 + d4] = gelu_f32x4(acc_21 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 22 < n_end) {
-    let n_22 = n0 + 22;
-    layers_0_block_ffn_h[n_22 * 64 + t * 16 + d4] = gelu_f32x4(acc_22 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 23 < n_end) {
-    let n_23 = n0 + 23;
-    layers_0_block_ffn_h[n_23 * 64 + t * 16 + d4] = gelu_f32x4(acc_23 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 24 < n_end) {
-    let n_24 = n0 + 24;
-    layers_0_block_ffn_h[n_24 * 64 + t * 16 + d4] = gelu_f32x4(acc_24 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 25 < n_end) {
-    let n_25 = n0 + 25;
-    layers_0_block_ffn_h[n_25 * 64 + t * 16 + d4] = gelu_f32x4(acc_25 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 26 < n_end) {
-    let n_26 = n0 + 26;
-    layers_0_block_ffn_h[n_26 * 64 + t * 16 + d4] = gelu_f32x4(acc_26 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 27 < n_end) {
-    let n_27 = n0 + 27;
-    layers_0_block_ffn_h[n_27 * 64 + t * 16 + d4] = gelu_f32x4(acc_27 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 28 < n_end) {
-    let n_28 = n0 + 28;
-    layers_0_block_ffn_h[n_28 * 64 + t * 16 + d4] = gelu_f32x4(acc_28 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 29 < n_end) {
-    let n_29 = n0 + 29;
-    layers_0_block_ffn_h[n_29 * 64 + t * 16 + d4] = gelu_f32x4(acc_29 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 30 < n_end) {
-    let n_30 = n0 + 30;
-    layers_0_block_ffn_h[n_30 * 64 + t * 16 + d4] = gelu_f32x4(acc_30 + layers_0_block_ffn_b1_at);
-  }
-  if (n0 + 31 < n_end) {
-    let n_31 = n0 + 31;
-    layers_0_block_ffn_h[n_31 * 64 + t * 16 + d4] = gelu_f32x4(acc_31 + layers_0_block_ffn_b1_at);
+  for (var n_turn = 0; n_turn < n_rows; n_turn += 4) {
+    let n_first = n0 + n_turn;
+    if (n_first < n_end) {
+      layers_0_block_ffn_h[n_first * 64 + t * 16 + d4] = gelu_f32x4(acc_0 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
+    }
+    if (n_first + 1 < n_end) {
+      let n_1 = n_first + 1;
+      layers_0_block_ffn_h[n_1 * 64 + t * 16 + d4] = gelu_f32x4(acc_1 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
+    }
+    if (n_first + 2 < n_end) {
+      let n_2 = n_first + 2;
+      layers_0_block_ffn_h[n_2 * 64 + t * 16 + d4] = gelu_f32x4(acc_2 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
+    }
+    if (n_first + 3 < n_end) {
+      let n_3 = n_first + 3;
+      layers_0_block_ffn_h[n_3 * 64 + t * 16 + d4] = gelu_f32x4(acc_3 * layers_0_block_ffn_w1_scale_at + layers_0_block_ffn_b1_at);
+    }
+    acc_0 = acc_4;
+    acc_1 = acc_5;
+    acc_2 = acc_6;
+    acc_3 = acc_7;
+    acc_4 = acc_8;
+    acc_5 = acc_9;
+    acc_6 = acc_10;
+    acc_7 = acc_11;
+    acc_8 = acc_12;
+    acc_9 = acc_13;
+    acc_10 = acc_14;
+    acc_11 = acc_15;
+    acc_12 = acc_16;
+    acc_13 = acc_17;
+    acc_14 = acc_18;
+    acc_15 = acc_19;
+    acc_16 = acc_20;
+    acc_17 = acc_21;
+    acc_18 = acc_22;
+    acc_19 = acc_23;
   }
 }

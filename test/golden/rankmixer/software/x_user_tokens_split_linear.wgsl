@@ -116,46 +116,35 @@ fn main(
       acc_0 = acc_0 + x.x * x_user_tokens_split_linear_w_at + x.y * x_user_tokens_split_linear_w_at1 + x.z * x_user_tokens_split_linear_w_at2 + x.w * x_user_tokens_split_linear_w_at3;
     }
   }
+  let r_most = call.one * 8;
+  let r_rows = min(r_most, r_end - r0);
   let x_user_tokens_split_linear_b_at = x_user_tokens_split_linear_b[t * 4 + d4_near];
-  if (d4 * 4 < 16) {
-    if (r0 < r_end) {
-      let slot_at = slot[r0];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_0 + x_user_tokens_split_linear_b_at;
+  for (var r_turn = 0; r_turn < r_rows; r_turn += 4) {
+    let r_first = r0 + r_turn;
+    if (d4 * 4 < 16) {
+      if (r_first < r_end) {
+        let slot_at = slot[r_first];
+        x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_0 + x_user_tokens_split_linear_b_at;
+      }
+      if (r_first + 1 < r_end) {
+        let r_1 = r_first + 1;
+        let slot_at = slot[r_1];
+        x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_1 + x_user_tokens_split_linear_b_at;
+      }
+      if (r_first + 2 < r_end) {
+        let r_2 = r_first + 2;
+        let slot_at = slot[r_2];
+        x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_2 + x_user_tokens_split_linear_b_at;
+      }
+      if (r_first + 3 < r_end) {
+        let r_3 = r_first + 3;
+        let slot_at = slot[r_3];
+        x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_3 + x_user_tokens_split_linear_b_at;
+      }
     }
-    if (r0 + 1 < r_end) {
-      let r_1 = r0 + 1;
-      let slot_at = slot[r_1];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_1 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 2 < r_end) {
-      let r_2 = r0 + 2;
-      let slot_at = slot[r_2];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_2 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 3 < r_end) {
-      let r_3 = r0 + 3;
-      let slot_at = slot[r_3];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_3 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 4 < r_end) {
-      let r_4 = r0 + 4;
-      let slot_at = slot[r_4];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_4 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 5 < r_end) {
-      let r_5 = r0 + 5;
-      let slot_at = slot[r_5];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_5 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 6 < r_end) {
-      let r_6 = r0 + 6;
-      let slot_at = slot[r_6];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_6 + x_user_tokens_split_linear_b_at;
-    }
-    if (r0 + 7 < r_end) {
-      let r_7 = r0 + 7;
-      let slot_at = slot[r_7];
-      x_user_tokens_split_linear[slot_at * 8 + t * 4 + d4_near] = acc_7 + x_user_tokens_split_linear_b_at;
-    }
+    acc_0 = acc_4;
+    acc_1 = acc_5;
+    acc_2 = acc_6;
+    acc_3 = acc_7;
   }
 }

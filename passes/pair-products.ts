@@ -6,13 +6,22 @@
  *     h[n, t, d] = silu(g[n, t, d]) · Σ_k x[n, t, k] · w_u[…]    h = silu(acc_g) · acc
  *
  * It comes before `schedule`, which sizes tiles for both sums. The first result is stored as before: verification reads it.
+ *
+ * Two sums take twice the registers. A software device has so few that what the shared rows save is lost as soon as there are
+ * rows enough to fill a tile: with 64 of them two kernels of 32 rows took 26 ms, one of twice 16 rows 29, of twice 32 rows 33
+ * (docs/fusion.md). There only thin products pair.
  */
 import { type Expr, mapExpr, sameExpr, tile } from "../src/ir/expr.ts";
 import type { Plan } from "../src/ir/plan.ts";
+import { batchRows } from "../src/ir/schedule.ts";
 import { expressionsOf, type GridAxis, type TileKernel, type TileStmt } from "../src/ir/tile.ts";
 import type { Fused } from "./fuse.ts";
 import { bytesOf, unite } from "./fusion/buffers.ts";
 import { definePass } from "./pass.ts";
+import { pointsExpected } from "./scheduling/form.ts";
+
+/** Rows of a product, at most, that pays for two sums on a software device. */
+const MOST_ROWS = 8;
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
 type Store = Extract<TileStmt, { kind: "store" }>;
@@ -24,22 +33,36 @@ export const pairProducts = definePass<Fused, Fused>({
   run({ graph, plan, ...rest }, { profile, fusion = "all" }) {
     if (fusion !== "all") return { graph, plan, ...rest };
     const most = profile.limits.storageBuffers;
-    const of = (kernels: readonly TileKernel[]): readonly TileKernel[] => pairAll(kernels, plan, most);
+    const thin = profile.features.software ? MOST_ROWS : Number.POSITIVE_INFINITY;
+    const of = (kernels: readonly TileKernel[]): readonly TileKernel[] => pairAll(kernels, plan, most, thin);
     const { load, user, item } = plan.kernels;
     return { graph, plan: { ...plan, kernels: { load, user: of(user), item: of(item) } }, ...rest };
   },
 });
 
-function pairAll(kernels: readonly TileKernel[], plan: Plan, mostBindings: number): readonly TileKernel[] {
+function pairAll(
+  kernels: readonly TileKernel[],
+  plan: Plan,
+  mostBindings: number,
+  mostRows: number,
+): readonly TileKernel[] {
   const done: TileKernel[] = [];
   for (const kernel of kernels) {
     // What the second needs was there before the first, but for the first's own result.
     const last = done.at(-1);
     const pair = last && paired(last, kernel, plan);
-    if (pair === undefined || pair.buffers.length > mostBindings) done.push(kernel);
+    if (pair === undefined || pair.buffers.length > mostBindings || rowsOf(pair, plan) > mostRows)
+      done.push(kernel);
     else done[done.length - 1] = pair;
   }
   return done;
+}
+
+/** Rows of the product in a call of the size to compile for. */
+function rowsOf(kernel: TileKernel, { serve }: Plan): number {
+  const dot = kernel.body.find((s) => s.kind === "dot");
+  if (dot?.kind !== "dot") throw new Error("internal: a pair without a product");
+  return pointsExpected(kernel, dot.m, batchRows(kernel, serve));
 }
 
 /** The kernel of both; undefined where they are no such pair. */

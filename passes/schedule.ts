@@ -18,7 +18,11 @@ export const schedule = definePass<Fused, Fused>({
   summary: "chooses lowering, tile sizes and parameter slices for each kernel from the device profile",
   run({ graph, plan }, context) {
     const one = (kernel: TileKernel): TileKernel =>
-      sliceParameters(scheduled(kernel, plan, { ...context, compute: graph.precision.compute }), plan.values, context.profile);
+      sliceParameters(
+        scheduled(kernel, plan, { ...context, compute: graph.precision.compute }),
+        plan.values,
+        context.profile,
+      );
     const { load, user, item } = plan.kernels;
     const all = (kernels: readonly TileKernel[]): TileKernel[] => countLaunches(kernels.map(one));
     return { graph, plan: { ...plan, kernels: { load: all(load), user: all(user), item: all(item) } } };

@@ -55,6 +55,9 @@ const ARITHMETIC = 0.55;
 /** Sums (a vec4 of a lane each) of a software device that stay near its registers; more make a multiply-add dearer. */
 const NEAR_SUMS = 16;
 const FAR = 1.05;
+/** Beyond so many they crowd each other out of the nearest cache (measured with two products of 32 rows in one kernel). */
+const CROWDED_SUMS = 32;
+const CROWDED = 1.6;
 /** Vector instructions of one row's softmax over a block of keys, in multiply-adds of a subgroup. */
 const SOFTMAX = 30;
 
@@ -70,9 +73,11 @@ function workgroupSeconds(
   if (form.form === "dot" && lowering.kind === "subgroup") {
     const dots = kernel.body.filter((s) => s.kind === "dot").length;
     const { lanes, rows } = lowering;
-    const steps = (dots * inner(form.dot.k)) / 4;
-    const loads = Math.ceil(rows / lanes) + 4;
-    const flops = 2 * 4 * rows * 4 * lanes * (dots * rows > NEAR_SUMS ? FAR : 1);
+    const steps = inner(form.dot.k) / 4;
+    // Products of one kernel share the rows that it loads.
+    const loads = Math.ceil(rows / lanes) + 4 * dots;
+    const sums = dots * rows;
+    const flops = 2 * 4 * sums * 4 * lanes * (sums > CROWDED_SUMS ? CROWDED : sums > NEAR_SUMS ? FAR : 1);
     return steps * (loads * ceilings.load + (ARITHMETIC * flops) / perWorker);
   }
   if (form.form === "dot" && lowering.kind === "blocked") {

@@ -68,9 +68,16 @@ describe("kernels of a layer", () => {
     expect(countOf(kernels, "layers_1_hstu")).toBeLessThanOrEqual(6);
   });
 
-  it("TokenMixer-Large: four", () => {
-    const kernels = itemKernels("examples/tokenmixer_large.rmx", { D: "32" });
-    expect(countOf(kernels, "layers_1_block")).toBe(4);
+  it("TokenMixer-Large: norm, gate and up, down, for each of its two FFNs", () => {
+    const gpu = itemKernels("examples/tokenmixer_large.rmx", {}, "all", "gpu");
+    expect(countOf(gpu, "layers_1_block")).toBe(6);
+  });
+
+  it("TokenMixer-Large on a software device: gate and up apart, which is faster there", () => {
+    const large = itemKernels("examples/tokenmixer_large.rmx");
+    expect(countOf(large, "layers_1_block")).toBe(8);
+    const narrow = itemKernels("examples/tokenmixer_large.rmx", { D: "32" });
+    expect(countOf(narrow, "layers_1_block")).toBe(6);
   });
 
   it("a router, its table and its experts: three more than a dense layer", () => {

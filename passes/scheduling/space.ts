@@ -54,7 +54,7 @@ interface Costed {
 }
 
 /** Of schedules within this of the fastest, the one that compiles fastest is taken: a driver takes twice as long over twice the rows. */
-const NEAR = 1.12;
+const NEAR = 1.04;
 
 /** The first of those with the least text; every row of a tile is written out. */
 function soonestCompiled(ordered: readonly Costed[], { dispatch }: DeviceCeilings): Costed | undefined {

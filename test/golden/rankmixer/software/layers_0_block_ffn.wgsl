@@ -3,8 +3,8 @@
 //     layers.0.block.ffn: einsum
 //     layers.0.block.ffn: add
 //     layers.0.block: add
-//     grid   t 4, d 16 by 32, n N by 24; inside k 64
-//     plan   one subgroup of 8 lanes, 24 rows × 32 columns
+//     grid   t 4, d 16 by 32, n N by 32; inside k 64
+//     plan   one subgroup of 8 lanes, 32 rows × 32 columns
 //   phase 2, layers_0_block_norm2: 448 FLOP per row of N
 //     layers.0.block.norm2: layer_norm
 //     layers.0.block.norm2: mul
@@ -24,7 +24,7 @@
 // reads  layers_0_block_ffn_h[N, 4, 64], layers_0_block_ffn_w2[4, 64, 16], layers_0_block_ffn_w2_scale[4, 16], layers_0_block_ffn_b2[4, 16], layers_0_block_norm1[N, 4, 16], layers_0_block_norm2_gain[16], layers_0_block_norm2_bias[16], finish_linear_w[16, 1], finish_linear_b[1]
 // writes layers_0_block[N, 4, 16], layers_0_block_norm2[N, 4, 16], pooled[N, 16], finish_linear_y[N, 1], finish[N, 1]
 // cost   8.88 kFLOP per row of N; 5.01 kB and 1.89 kB per row of N
-// grid   n N by 24
+// grid   n N by 32
 // plan   phases one after the other, 8 threads
 enable subgroups;
 
@@ -72,13 +72,13 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 23) / 24;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= n_tiles) { return; }
-  let n0 = group * 24;
-  let n_to = min(n0 + 24, n_end);
+  let n0 = group * 32;
+  let n_to = min(n0 + 32, n_end);
   let tiles = call.one * 4;
   let k4_end = call.one * 16;
-  let n_most = call.one * 24;
+  let n_most = call.one * 32;
   {
     // layers_0_block_ffn
     for (var tile = 0; tile < tiles; tile++) {
@@ -108,14 +108,24 @@ fn main(
       var acc_21: vec4<f32> = vec4<f32>(0.0);
       var acc_22: vec4<f32> = vec4<f32>(0.0);
       var acc_23: vec4<f32> = vec4<f32>(0.0);
+      var acc_24: vec4<f32> = vec4<f32>(0.0);
+      var acc_25: vec4<f32> = vec4<f32>(0.0);
+      var acc_26: vec4<f32> = vec4<f32>(0.0);
+      var acc_27: vec4<f32> = vec4<f32>(0.0);
+      var acc_28: vec4<f32> = vec4<f32>(0.0);
+      var acc_29: vec4<f32> = vec4<f32>(0.0);
+      var acc_30: vec4<f32> = vec4<f32>(0.0);
+      var acc_31: vec4<f32> = vec4<f32>(0.0);
       let n_lane0 = min(n0 + thread, n_to - 1);
       let n_lane1 = min(n0 + (thread + 8), n_to - 1);
       let n_lane2 = min(n0 + (thread + 16), n_to - 1);
+      let n_lane3 = min(n0 + (thread + 24), n_to - 1);
       if (n0 + 1 < n_to) {
         for (var k4 = 0; k4 < k4_end; k4++) {
           let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_lane0 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_lane1 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at2 = layers_0_block_ffn_h[n_lane2 * 64 + tile * 16 + k4];
+          let layers_0_block_ffn_h_at3 = layers_0_block_ffn_h[n_lane3 * 64 + tile * 16 + k4];
           let words = layers_0_block_ffn_w2[tile * 64 + k4 * 4 + d4_near];
           let layers_0_block_ffn_w2_at = unpack_int8_u32(words.x);
           let layers_0_block_ffn_w2_at1 = unpack_int8_u32(words.y);
@@ -169,12 +179,29 @@ fn main(
           acc_22 = acc_22 + x22.x * layers_0_block_ffn_w2_at + x22.y * layers_0_block_ffn_w2_at1 + x22.z * layers_0_block_ffn_w2_at2 + x22.w * layers_0_block_ffn_w2_at3;
           let x23 = subgroupBroadcast(layers_0_block_ffn_h_at2, 7);
           acc_23 = acc_23 + x23.x * layers_0_block_ffn_w2_at + x23.y * layers_0_block_ffn_w2_at1 + x23.z * layers_0_block_ffn_w2_at2 + x23.w * layers_0_block_ffn_w2_at3;
+          let x24 = subgroupBroadcast(layers_0_block_ffn_h_at3, 0);
+          acc_24 = acc_24 + x24.x * layers_0_block_ffn_w2_at + x24.y * layers_0_block_ffn_w2_at1 + x24.z * layers_0_block_ffn_w2_at2 + x24.w * layers_0_block_ffn_w2_at3;
+          let x25 = subgroupBroadcast(layers_0_block_ffn_h_at3, 1);
+          acc_25 = acc_25 + x25.x * layers_0_block_ffn_w2_at + x25.y * layers_0_block_ffn_w2_at1 + x25.z * layers_0_block_ffn_w2_at2 + x25.w * layers_0_block_ffn_w2_at3;
+          let x26 = subgroupBroadcast(layers_0_block_ffn_h_at3, 2);
+          acc_26 = acc_26 + x26.x * layers_0_block_ffn_w2_at + x26.y * layers_0_block_ffn_w2_at1 + x26.z * layers_0_block_ffn_w2_at2 + x26.w * layers_0_block_ffn_w2_at3;
+          let x27 = subgroupBroadcast(layers_0_block_ffn_h_at3, 3);
+          acc_27 = acc_27 + x27.x * layers_0_block_ffn_w2_at + x27.y * layers_0_block_ffn_w2_at1 + x27.z * layers_0_block_ffn_w2_at2 + x27.w * layers_0_block_ffn_w2_at3;
+          let x28 = subgroupBroadcast(layers_0_block_ffn_h_at3, 4);
+          acc_28 = acc_28 + x28.x * layers_0_block_ffn_w2_at + x28.y * layers_0_block_ffn_w2_at1 + x28.z * layers_0_block_ffn_w2_at2 + x28.w * layers_0_block_ffn_w2_at3;
+          let x29 = subgroupBroadcast(layers_0_block_ffn_h_at3, 5);
+          acc_29 = acc_29 + x29.x * layers_0_block_ffn_w2_at + x29.y * layers_0_block_ffn_w2_at1 + x29.z * layers_0_block_ffn_w2_at2 + x29.w * layers_0_block_ffn_w2_at3;
+          let x30 = subgroupBroadcast(layers_0_block_ffn_h_at3, 6);
+          acc_30 = acc_30 + x30.x * layers_0_block_ffn_w2_at + x30.y * layers_0_block_ffn_w2_at1 + x30.z * layers_0_block_ffn_w2_at2 + x30.w * layers_0_block_ffn_w2_at3;
+          let x31 = subgroupBroadcast(layers_0_block_ffn_h_at3, 7);
+          acc_31 = acc_31 + x31.x * layers_0_block_ffn_w2_at + x31.y * layers_0_block_ffn_w2_at1 + x31.z * layers_0_block_ffn_w2_at2 + x31.w * layers_0_block_ffn_w2_at3;
         }
       } else {
         for (var k4 = 0; k4 < k4_end; k4++) {
           let layers_0_block_ffn_h_at = layers_0_block_ffn_h[n_lane0 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at1 = layers_0_block_ffn_h[n_lane1 * 64 + tile * 16 + k4];
           let layers_0_block_ffn_h_at2 = layers_0_block_ffn_h[n_lane2 * 64 + tile * 16 + k4];
+          let layers_0_block_ffn_h_at3 = layers_0_block_ffn_h[n_lane3 * 64 + tile * 16 + k4];
           let words = layers_0_block_ffn_w2[tile * 64 + k4 * 4 + d4_near];
           let layers_0_block_ffn_w2_at = unpack_int8_u32(words.x);
           let layers_0_block_ffn_w2_at1 = unpack_int8_u32(words.y);
@@ -230,6 +257,14 @@ fn main(
         acc_17 = acc_21;
         acc_18 = acc_22;
         acc_19 = acc_23;
+        acc_20 = acc_24;
+        acc_21 = acc_25;
+        acc_22 = acc_26;
+        acc_23 = acc_27;
+        acc_24 = acc_28;
+        acc_25 = acc_29;
+        acc_26 = acc_30;
+        acc_27 = acc_31;
       }
     }
   }

@@ -5,8 +5,8 @@
 // reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_w1_scale[4, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
 // cost   14.1 kFLOP per row of N; 6.14 kB and 1.28 kB per row of N
-// grid   t 4, d 64 by 32, n N by 24; inside k 16
-// plan   one subgroup of 8 lanes, 24 rows × 32 columns
+// grid   t 4, d 64 by 32, n N by 32; inside k 16
+// plan   one subgroup of 8 lanes, 32 rows × 32 columns
 enable subgroups;
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
@@ -46,9 +46,9 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 23) / 24;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= 8 * n_tiles) { return; }
-  let n0 = group % n_tiles * 24;
+  let n0 = group % n_tiles * 32;
   let d0 = group / n_tiles % 2 * 32;
   let t = group / n_tiles / 2;
   let d4 = d0 / 4 + thread;
@@ -76,15 +76,25 @@ fn main(
   var acc_21: vec4<f32>;
   var acc_22: vec4<f32>;
   var acc_23: vec4<f32>;
+  var acc_24: vec4<f32>;
+  var acc_25: vec4<f32>;
+  var acc_26: vec4<f32>;
+  var acc_27: vec4<f32>;
+  var acc_28: vec4<f32>;
+  var acc_29: vec4<f32>;
+  var acc_30: vec4<f32>;
+  var acc_31: vec4<f32>;
   let n_lane0 = min(n0 + thread, n_end - 1);
   let n_lane1 = min(n0 + (thread + 8), n_end - 1);
   let n_lane2 = min(n0 + (thread + 16), n_end - 1);
+  let n_lane3 = min(n0 + (thread + 24), n_end - 1);
   let k4_end = call.one * 4;
   if (n0 + 1 < n_end) {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
       let words = layers_0_block_ffn_w1[t * 64 + k4 * 16 + d4];
       let layers_0_block_ffn_w1_at = unpack_int8_u32(words.x);
       let layers_0_block_ffn_w1_at1 = unpack_int8_u32(words.y);
@@ -138,12 +148,29 @@ fn main(
       acc_22 = acc_22 + x22.x * layers_0_block_ffn_w1_at + x22.y * layers_0_block_ffn_w1_at1 + x22.z * layers_0_block_ffn_w1_at2 + x22.w * layers_0_block_ffn_w1_at3;
       let x23 = subgroupBroadcast(layers_0_block_norm1_at2, 7);
       acc_23 = acc_23 + x23.x * layers_0_block_ffn_w1_at + x23.y * layers_0_block_ffn_w1_at1 + x23.z * layers_0_block_ffn_w1_at2 + x23.w * layers_0_block_ffn_w1_at3;
+      let x24 = subgroupBroadcast(layers_0_block_norm1_at3, 0);
+      acc_24 = acc_24 + x24.x * layers_0_block_ffn_w1_at + x24.y * layers_0_block_ffn_w1_at1 + x24.z * layers_0_block_ffn_w1_at2 + x24.w * layers_0_block_ffn_w1_at3;
+      let x25 = subgroupBroadcast(layers_0_block_norm1_at3, 1);
+      acc_25 = acc_25 + x25.x * layers_0_block_ffn_w1_at + x25.y * layers_0_block_ffn_w1_at1 + x25.z * layers_0_block_ffn_w1_at2 + x25.w * layers_0_block_ffn_w1_at3;
+      let x26 = subgroupBroadcast(layers_0_block_norm1_at3, 2);
+      acc_26 = acc_26 + x26.x * layers_0_block_ffn_w1_at + x26.y * layers_0_block_ffn_w1_at1 + x26.z * layers_0_block_ffn_w1_at2 + x26.w * layers_0_block_ffn_w1_at3;
+      let x27 = subgroupBroadcast(layers_0_block_norm1_at3, 3);
+      acc_27 = acc_27 + x27.x * layers_0_block_ffn_w1_at + x27.y * layers_0_block_ffn_w1_at1 + x27.z * layers_0_block_ffn_w1_at2 + x27.w * layers_0_block_ffn_w1_at3;
+      let x28 = subgroupBroadcast(layers_0_block_norm1_at3, 4);
+      acc_28 = acc_28 + x28.x * layers_0_block_ffn_w1_at + x28.y * layers_0_block_ffn_w1_at1 + x28.z * layers_0_block_ffn_w1_at2 + x28.w * layers_0_block_ffn_w1_at3;
+      let x29 = subgroupBroadcast(layers_0_block_norm1_at3, 5);
+      acc_29 = acc_29 + x29.x * layers_0_block_ffn_w1_at + x29.y * layers_0_block_ffn_w1_at1 + x29.z * layers_0_block_ffn_w1_at2 + x29.w * layers_0_block_ffn_w1_at3;
+      let x30 = subgroupBroadcast(layers_0_block_norm1_at3, 6);
+      acc_30 = acc_30 + x30.x * layers_0_block_ffn_w1_at + x30.y * layers_0_block_ffn_w1_at1 + x30.z * layers_0_block_ffn_w1_at2 + x30.w * layers_0_block_ffn_w1_at3;
+      let x31 = subgroupBroadcast(layers_0_block_norm1_at3, 7);
+      acc_31 = acc_31 + x31.x * layers_0_block_ffn_w1_at + x31.y * layers_0_block_ffn_w1_at1 + x31.z * layers_0_block_ffn_w1_at2 + x31.w * layers_0_block_ffn_w1_at3;
     }
   } else {
     for (var k4 = 0; k4 < k4_end; k4++) {
       let layers_0_block_norm1_at = layers_0_block_norm1[n_lane0 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at1 = layers_0_block_norm1[n_lane1 * 16 + t * 4 + k4];
       let layers_0_block_norm1_at2 = layers_0_block_norm1[n_lane2 * 16 + t * 4 + k4];
+      let layers_0_block_norm1_at3 = layers_0_block_norm1[n_lane3 * 16 + t * 4 + k4];
       let words = layers_0_block_ffn_w1[t * 64 + k4 * 16 + d4];
       let layers_0_block_ffn_w1_at = unpack_int8_u32(words.x);
       let layers_0_block_ffn_w1_at1 = unpack_int8_u32(words.y);
@@ -153,7 +180,7 @@ fn main(
       acc_0 = acc_0 + x.x * layers_0_block_ffn_w1_at + x.y * layers_0_block_ffn_w1_at1 + x.z * layers_0_block_ffn_w1_at2 + x.w * layers_0_block_ffn_w1_at3;
     }
   }
-  let n_most = call.one * 24;
+  let n_most = call.one * 32;
   let n_rows = min(n_most, n_end - n0);
   let layers_0_block_ffn_w1_scale_at = layers_0_block_ffn_w1_scale[t * 16 + d4];
   let layers_0_block_ffn_b1_at = layers_0_block_ffn_b1[t * 16 + d4];
@@ -194,5 +221,13 @@ fn main(
     acc_17 = acc_21;
     acc_18 = acc_22;
     acc_19 = acc_23;
+    acc_20 = acc_24;
+    acc_21 = acc_25;
+    acc_22 = acc_26;
+    acc_23 = acc_27;
+    acc_24 = acc_28;
+    acc_25 = acc_29;
+    acc_26 = acc_30;
+    acc_27 = acc_31;
   }
 }

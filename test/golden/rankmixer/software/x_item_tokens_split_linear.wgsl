@@ -4,8 +4,8 @@
 //     reads through x.item_tokens: concat
 //     x.item_tokens.split_linear: einsum
 //     x.item_tokens.split_linear: add
-//     grid   t 2, d 16 by 32, n N by 24; inside k 48
-//     plan   one subgroup of 8 lanes, 24 rows × 32 columns
+//     grid   t 2, d 16 by 32, n N by 32; inside k 48
+//     plan   one subgroup of 8 lanes, 32 rows × 32 columns
 //   phase 2, layers_0_block_norm1: 512 FLOP per row of N
 //     reads through x.user_tokens.split_linear: by_request
 //     reads through x: concat
@@ -18,7 +18,7 @@
 // reads  videos_rows_item[N, 64], vid_rows[N], stats[N, 32], x_item_tokens_split_linear_w[2, 48, 16], x_item_tokens_split_linear_b[2, 16], x_user_tokens_split_linear[R, 2, 16], request[N], layers_0_block_norm1_gain[16], layers_0_block_norm1_bias[16]
 // writes x_item_tokens_split_linear[N, 2, 16], layers_0_block_norm1[N, 4, 16]
 // cost   3.62 kFLOP per row of N; 6.4 kB and 904 B per row of N
-// grid   n N by 24
+// grid   n N by 32
 // plan   phases one after the other, 8 threads
 enable subgroups;
 
@@ -50,13 +50,13 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 23) / 24;
+  let n_tiles = (n_end + 31) / 32;
   if (group >= n_tiles) { return; }
-  let n0 = group * 24;
-  let n_to = min(n0 + 24, n_end);
+  let n0 = group * 32;
+  let n_to = min(n0 + 32, n_end);
   let tiles = call.one * 2;
   let k4_end = call.one * 12;
-  let n_most = call.one * 24;
+  let n_most = call.one * 32;
   {
     // x_item_tokens_split_linear
     for (var tile = 0; tile < tiles; tile++) {
@@ -86,9 +86,18 @@ fn main(
       var acc_21: vec4<f32> = vec4<f32>(0.0);
       var acc_22: vec4<f32> = vec4<f32>(0.0);
       var acc_23: vec4<f32> = vec4<f32>(0.0);
+      var acc_24: vec4<f32> = vec4<f32>(0.0);
+      var acc_25: vec4<f32> = vec4<f32>(0.0);
+      var acc_26: vec4<f32> = vec4<f32>(0.0);
+      var acc_27: vec4<f32> = vec4<f32>(0.0);
+      var acc_28: vec4<f32> = vec4<f32>(0.0);
+      var acc_29: vec4<f32> = vec4<f32>(0.0);
+      var acc_30: vec4<f32> = vec4<f32>(0.0);
+      var acc_31: vec4<f32> = vec4<f32>(0.0);
       let n_lane0 = min(n0 + thread, n_to - 1);
       let n_lane1 = min(n0 + (thread + 8), n_to - 1);
       let n_lane2 = min(n0 + (thread + 16), n_to - 1);
+      let n_lane3 = min(n0 + (thread + 24), n_to - 1);
       if (n0 + 1 < n_to) {
         for (var k4 = 0; k4 < k4_end; k4++) {
           var v: vec4<f32> = vec4<f32>(0.0);
@@ -120,6 +129,16 @@ fn main(
           } else {
             let stats_at = vec4<f32>(stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 64, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 63, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 62, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 61, 0)]);
             v2 = stats_at;
+          }
+          var v3: vec4<f32> = vec4<f32>(0.0);
+          if (tile * 12 + k4 < 16) {
+            let vid_rows_at = vid_rows[n_lane3];
+            let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(tile * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+            let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+            v3 = videos_rows_item_at;
+          } else {
+            let stats_at = vec4<f32>(stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 64, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 63, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 62, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 61, 0)]);
+            v3 = stats_at;
           }
           let x_item_tokens_split_linear_w_at = x_item_tokens_split_linear_w[tile * 192 + k4 * 16 + d4_near];
           let x_item_tokens_split_linear_w_at1 = x_item_tokens_split_linear_w[tile * 192 + k4 * 16 + d4_near + 4];
@@ -173,6 +192,22 @@ fn main(
           acc_22 = acc_22 + x22.x * x_item_tokens_split_linear_w_at + x22.y * x_item_tokens_split_linear_w_at1 + x22.z * x_item_tokens_split_linear_w_at2 + x22.w * x_item_tokens_split_linear_w_at3;
           let x23 = subgroupBroadcast(v2, 7);
           acc_23 = acc_23 + x23.x * x_item_tokens_split_linear_w_at + x23.y * x_item_tokens_split_linear_w_at1 + x23.z * x_item_tokens_split_linear_w_at2 + x23.w * x_item_tokens_split_linear_w_at3;
+          let x24 = subgroupBroadcast(v3, 0);
+          acc_24 = acc_24 + x24.x * x_item_tokens_split_linear_w_at + x24.y * x_item_tokens_split_linear_w_at1 + x24.z * x_item_tokens_split_linear_w_at2 + x24.w * x_item_tokens_split_linear_w_at3;
+          let x25 = subgroupBroadcast(v3, 1);
+          acc_25 = acc_25 + x25.x * x_item_tokens_split_linear_w_at + x25.y * x_item_tokens_split_linear_w_at1 + x25.z * x_item_tokens_split_linear_w_at2 + x25.w * x_item_tokens_split_linear_w_at3;
+          let x26 = subgroupBroadcast(v3, 2);
+          acc_26 = acc_26 + x26.x * x_item_tokens_split_linear_w_at + x26.y * x_item_tokens_split_linear_w_at1 + x26.z * x_item_tokens_split_linear_w_at2 + x26.w * x_item_tokens_split_linear_w_at3;
+          let x27 = subgroupBroadcast(v3, 3);
+          acc_27 = acc_27 + x27.x * x_item_tokens_split_linear_w_at + x27.y * x_item_tokens_split_linear_w_at1 + x27.z * x_item_tokens_split_linear_w_at2 + x27.w * x_item_tokens_split_linear_w_at3;
+          let x28 = subgroupBroadcast(v3, 4);
+          acc_28 = acc_28 + x28.x * x_item_tokens_split_linear_w_at + x28.y * x_item_tokens_split_linear_w_at1 + x28.z * x_item_tokens_split_linear_w_at2 + x28.w * x_item_tokens_split_linear_w_at3;
+          let x29 = subgroupBroadcast(v3, 5);
+          acc_29 = acc_29 + x29.x * x_item_tokens_split_linear_w_at + x29.y * x_item_tokens_split_linear_w_at1 + x29.z * x_item_tokens_split_linear_w_at2 + x29.w * x_item_tokens_split_linear_w_at3;
+          let x30 = subgroupBroadcast(v3, 6);
+          acc_30 = acc_30 + x30.x * x_item_tokens_split_linear_w_at + x30.y * x_item_tokens_split_linear_w_at1 + x30.z * x_item_tokens_split_linear_w_at2 + x30.w * x_item_tokens_split_linear_w_at3;
+          let x31 = subgroupBroadcast(v3, 7);
+          acc_31 = acc_31 + x31.x * x_item_tokens_split_linear_w_at + x31.y * x_item_tokens_split_linear_w_at1 + x31.z * x_item_tokens_split_linear_w_at2 + x31.w * x_item_tokens_split_linear_w_at3;
         }
       } else {
         for (var k4 = 0; k4 < k4_end; k4++) {
@@ -205,6 +240,16 @@ fn main(
           } else {
             let stats_at = vec4<f32>(stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 64, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 63, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 62, 0)], stats[n_lane2 * 32 + max(tile * 48 + k4 * 4 - 61, 0)]);
             v2 = stats_at;
+          }
+          var v3: vec4<f32> = vec4<f32>(0.0);
+          if (tile * 12 + k4 < 16) {
+            let vid_rows_at = vid_rows[n_lane3];
+            let place = min(max(vid_rows_at, 0), 4999999) * 64 + min(tile * 48 + k4 * 4 + vec4<i32>(0, 1, 2, 3), vec4<i32>(63));
+            let videos_rows_item_at = vec4<f32>(videos_rows_item[place.x], videos_rows_item[place.y], videos_rows_item[place.z], videos_rows_item[place.w]);
+            v3 = videos_rows_item_at;
+          } else {
+            let stats_at = vec4<f32>(stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 64, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 63, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 62, 0)], stats[n_lane3 * 32 + max(tile * 48 + k4 * 4 - 61, 0)]);
+            v3 = stats_at;
           }
           let x_item_tokens_split_linear_w_at = x_item_tokens_split_linear_w[tile * 192 + k4 * 16 + d4_near];
           let x_item_tokens_split_linear_w_at1 = x_item_tokens_split_linear_w[tile * 192 + k4 * 16 + d4_near + 4];
@@ -255,6 +300,14 @@ fn main(
         acc_17 = acc_21;
         acc_18 = acc_22;
         acc_19 = acc_23;
+        acc_20 = acc_24;
+        acc_21 = acc_25;
+        acc_22 = acc_26;
+        acc_23 = acc_27;
+        acc_24 = acc_28;
+        acc_25 = acc_29;
+        acc_26 = acc_30;
+        acc_27 = acc_31;
       }
     }
   }

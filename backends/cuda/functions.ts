@@ -9,6 +9,7 @@
  * - pow, tanh, log, exp: CUDA's own are right to 2 ulp.
  */
 import type { Half, Scalar, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
+import { OPERATORS, VECTOR_OPERATORS } from "../spelling.ts";
 import { TENSOR } from "./tensorcores.ts";
 import { UNPACK } from "./unpack.ts";
 
@@ -133,25 +134,6 @@ const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>
 
 const BINARY: ReadonlySet<ThreadFn> = new Set(["max", "min", "pow", "floordiv", "mod"]);
 
-/** The spelling of operators that C++ has on scalars; on groups of four the text overloads them. */
-export const OPERATORS: Partial<Record<ThreadFn, string>> = {
-  add: "+",
-  sub: "-",
-  mul: "*",
-  div: "/",
-  idiv: "/",
-  irem: "%",
-  shr: ">>",
-  bitand: "&",
-  bitxor: "^",
-  eq: "==",
-  ne: "!=",
-  lt: "<",
-  le: "<=",
-  gt: ">",
-  ge: ">=",
-};
-
 const COMPARISONS: ReadonlySet<ThreadFn> = new Set(["eq", "ne", "lt", "le", "gt", "ge", "and", "or"]);
 const PLACES = ["x", "y", "z", "w"] as const;
 
@@ -217,12 +199,12 @@ export class Functions {
 
   /** Overloads an operator for two groups, or a group and a scalar. */
   operator(fn: ThreadFn, a: ThreadType, b: ThreadType): void {
-    const symbol = fn === "and" ? "&" : fn === "or" ? "|" : OPERATORS[fn];
+    const [logical] = OPERATORS[fn] ?? [];
+    const [symbol] = VECTOR_OPERATORS[fn] ?? [logical];
     if (symbol === undefined) throw new Error(`internal: ${fn} is no operator`);
     const result: Scalar = COMPARISONS.has(fn) ? "bool" : a.of;
     const at = (name: string, { width }: ThreadType, p: string): string =>
       width === 4 ? `${name}.${p}` : name;
-    const logical = fn === "and" ? "&&" : fn === "or" ? "||" : symbol;
     const parts = PLACES.map((p) => `${at("a", a, p)} ${logical} ${at("b", b, p)}`);
     this.use(
       `operator ${symbol} ${typeName(a)} ${typeName(b)}`,

@@ -21,7 +21,8 @@ import type {
 import { constant } from "../../src/ir/thread.ts";
 import type { TileStmt } from "../../src/ir/tile.ts";
 import { withoutUnused } from "../../src/ir/unused.ts";
-import { Functions, OPERATORS, typeName } from "./functions.ts";
+import { ATOM, OPERATORS, shortest, type Text, UNARY, VECTOR_OPERATORS } from "../spelling.ts";
+import { Functions, typeName } from "./functions.ts";
 
 /** A kernel's text, and what each of its lines was made for. */
 export interface CudaText extends KernelText {
@@ -39,35 +40,7 @@ const BUILTINS: Readonly<Record<Builtin, string>> = {
   "call.one": "call.one",
 };
 
-/** How tightly operators bind. */
-const LEVELS: Partial<Record<ThreadFn, number>> = {
-  mul: 6,
-  div: 6,
-  idiv: 6,
-  irem: 6,
-  add: 5,
-  sub: 5,
-  shr: 4,
-  bitand: 4,
-  bitxor: 4,
-  eq: 3,
-  ne: 3,
-  lt: 3,
-  le: 3,
-  gt: 3,
-  ge: 3,
-  and: 2,
-  or: 1,
-};
-
-const ATOM = 8;
-const UNARY = 7;
 const TERNARY = 0;
-
-interface Text {
-  readonly text: string;
-  readonly level: number;
-}
 
 export function printCuda(program: ThreadProgram): CudaText {
   return new Printer(program).print();
@@ -280,7 +253,9 @@ class Printer {
   private call(fn: ThreadFn, args: readonly ThreadExpr[], type: ThreadType): Text {
     const { functions } = this;
     const [a, b] = args as readonly [ThreadExpr, ThreadExpr];
-    if (LEVELS[fn] !== undefined) return this.binary(fn, a, b);
+    const wide = a.type.width === 4 || b?.type.width === 4;
+    const operator = (wide ? VECTOR_OPERATORS[fn] : undefined) ?? OPERATORS[fn];
+    if (operator !== undefined) return this.binary(fn, operator, a, b);
     const all = (): string => args.map((arg) => this.text(arg)).join(", ");
     switch (fn) {
       case "neg":
@@ -320,7 +295,12 @@ class Printer {
     }
   }
 
-  private binary(fn: ThreadFn, a: ThreadExpr, b: ThreadExpr): Text {
+  private binary(
+    fn: ThreadFn,
+    [symbol, level]: readonly [string, number],
+    a: ThreadExpr,
+    b: ThreadExpr,
+  ): Text {
     const wide = a.type.width === 4 || b.type.width === 4;
     if (wide) this.functions.operator(fn, a.type, b.type);
     // Operands are not negative: a shift or a mask is the quotient or remainder, and has no sign to correct.
@@ -329,17 +309,15 @@ class Printer {
       return { text: `${this.text(a, UNARY)} >> ${power}`, level: 4 };
     if (fn === "irem" && Number.isInteger(power))
       return { text: `${this.text(a, UNARY)} & ${2 ** power - 1}`, level: 4 };
-    const level = LEVELS[fn] ?? ATOM;
     if (fn !== "and" && fn !== "or") {
       // Few know how tightly >> and & bind, and compilers warn.
       const least = level === 4 ? UNARY : Math.max(level, 5);
       return {
-        text: `${this.text(a, least)} ${OPERATORS[fn]} ${this.text(b, Math.max(level + 1, least))}`,
+        text: `${this.text(a, least)} ${symbol} ${this.text(b, Math.max(level + 1, least))}`,
         level,
       };
     }
     // A chain of && or of ||; one inside the other is in parentheses, for compilers warn where they are left out.
-    const symbol = wide ? (fn === "and" ? "&" : "|") : fn === "and" ? "&&" : "||";
     const side = (e: ThreadExpr): string =>
       e.kind === "call" && e.fn === fn ? this.expr(e).text : this.text(e, wide ? ATOM : 3);
     const right = b.kind === "call" && b.fn === fn ? `(${this.expr(b).text})` : side(b);
@@ -356,13 +334,4 @@ function parameter(b: ThreadBinding): string {
 function elements(b: ThreadBinding): string {
   const type = typeName({ of: b.element, width: 1 });
   return `reinterpret_cast<${b.access === "read" ? "const " : ""}${type}*>(${b.name})`;
-}
-
-/** The shortest decimal that is this f32 again. */
-function shortest(value: number): string {
-  for (let digits = 1; digits <= 9; digits++) {
-    const near = Number(value.toPrecision(digits));
-    if (Math.fround(near) === value) return String(near);
-  }
-  return String(value);
 }

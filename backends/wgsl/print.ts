@@ -13,6 +13,7 @@ import type {
   ThreadType,
 } from "../../src/ir/thread.ts";
 import { constant } from "../../src/ir/thread.ts";
+import { ATOM, OPERATORS, shortest, type Text, UNARY, VECTOR_OPERATORS } from "../spelling.ts";
 import type { Helper } from "./functions.ts";
 import { helperName, helperText, isHelper } from "./functions.ts";
 
@@ -25,30 +26,6 @@ const BUILTINS: Readonly<Record<Builtin, string>> = {
   "call.to": "call.limit",
   "call.one": "call.one",
 };
-
-/** Binary operators: spelling and how tightly they bind. */
-const OPERATORS: Partial<Record<ThreadFn, readonly [string, number]>> = {
-  mul: ["*", 6],
-  div: ["/", 6],
-  idiv: ["/", 6],
-  irem: ["%", 6],
-  add: ["+", 5],
-  sub: ["-", 5],
-  shr: [">>", 4],
-  bitand: ["&", 4],
-  bitxor: ["^", 4],
-  eq: ["==", 3],
-  ne: ["!=", 3],
-  lt: ["<", 3],
-  le: ["<=", 3],
-  gt: [">", 3],
-  ge: [">=", 3],
-  and: ["&&", 2],
-  or: ["||", 1],
-};
-
-/** `&&` and `||` take single bools alone; on vectors of bool the same are `&` and `|`, which may not be mixed either. */
-const VECTOR_OPERATORS: typeof OPERATORS = { and: ["&", 2], or: ["|", 1] };
 
 /** Functions of the language. */
 const CALLS: Partial<Record<ThreadFn, string>> = {
@@ -68,19 +45,10 @@ const CALLS: Partial<Record<ThreadFn, string>> = {
   subgroup_shuffle: "subgroupShuffle",
 };
 
-const ATOM = 8;
-const UNARY = 7;
-
-interface Text {
-  readonly text: string;
-  readonly level: number;
-}
-
 export function typeName({ of, width }: ThreadType): string {
   return width === 1 ? of : `vec4<${of}>`;
 }
 
-/** Line l of the text (from 1) was made for the tile statement `lines.get(l)`; comments mark where each begins. */
 export function printWgsl(program: ThreadProgram): KernelText {
   return new Printer(program).print();
 }
@@ -386,17 +354,4 @@ class Printer {
 /** The function that reads one element of a binding of groups. */
 function elementName(binding: ThreadBinding): string {
   return `${binding.name}_element`;
-}
-
-const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
-
-/** The shortest decimal that is this f32 again. */
-function shortest(value: number): string {
-  for (let digits = 1; digits <= 9; digits++) {
-    const text = value.toPrecision(digits);
-    const near = Number(text);
-    // Rounded up, the largest f32 would be a number that WGSL refuses.
-    if (Math.fround(near) === value && Math.abs(near) <= LARGEST_F32) return String(near);
-  }
-  return String(value);
 }

@@ -11,37 +11,27 @@ import {
   type Expr,
   type Extent,
   exprKey,
-  floordiv,
   int,
   load,
   lt,
-  mod,
   mul,
-  ne,
   num,
   sub,
   tile,
   where,
 } from "../../src/ir/expr.ts";
 import type { ActiveRows, Graph, Node, Op, Stage } from "../../src/ir/graph.ts";
-import { REQUEST } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
-import { bytesOf } from "../../src/ir/plan.ts";
 import { simplify } from "../../src/ir/simplify.ts";
-import {
-  expressionsOf,
-  type GridAxis,
-  type InnerAxis,
-  type KernelBuffer,
-  type TileKernel,
-  type TileStmt,
-} from "../../src/ir/tile.ts";
+import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import { isSource } from "../restrict.ts";
+import { buffersOf, bytesOf } from "./buffers.ts";
 import type { Group } from "./groups.ts";
+import { split } from "./labels.ts";
 import { axisNames, innerNames } from "./names.ts";
 import { type FusionContext, Reader } from "./reader.ts";
 import { dotRoles, rowRoles } from "./roles.ts";
-import { type GateList, RowPoint } from "./rows.ts";
+import { RowPoint } from "./rows.ts";
 import { type NormOp, type RowScaling, scalingOf } from "./scaling.ts";
 import type { ScorePattern } from "./score.ts";
 import { scoreStatement } from "./scorekernel.ts";
@@ -51,12 +41,6 @@ const NOTHING_VISIBLE = -3e38;
 
 export function buildKernel(group: Group, context: FusionContext): TileKernel {
   return new KernelBuilder(group, context).build();
-}
-
-/** The two kernels that list a gate's active rows. */
-export function buildListKernels(list: GateList, context: FusionContext): TileKernel[] {
-  const { id } = list.gate;
-  return new KernelBuilder({ chain: [id], root: id }, context).lists(list);
 }
 
 class KernelBuilder {
@@ -89,46 +73,6 @@ class KernelBuilder {
     else if (node.op.kind === "softmax") this.softmax(node, node.op);
     else throw new Error(`internal: ${node.op.kind} is no anchor`);
     return this.finish();
-  }
-
-  lists({ gate, list, members, groups }: GateList): TileKernel[] {
-    const { shape } = gate.type;
-    const index: Expr[] = [];
-    const place = (flat: Expr, axes: readonly number[]): void => {
-      const at = new Map<number, Expr>();
-      split(flat, axes, new Map(axes.map((a) => [a, shape[a]])), at);
-      for (const a of axes) index[a] = at.get(a) ?? int(0);
-    };
-    place(axis("m", list.members), members);
-    place(axis("g", list.groups), groups);
-    const active = simplify(ne(this.reader.loaded(gate, index), num(0)));
-    const reads = buffersOf([{ kind: "let", out: "active", value: active }]);
-    const write = (value: number): KernelBuffer => ({ value, access: "write" });
-    const kernel = (step: "count" | "list", fused: string, buffers: readonly KernelBuffer[]): TileKernel => ({
-      name: this.context.names.unique(`${gate.path || "gate"}.${step === "count" ? "count" : "rows"}`),
-      stage: this.stage,
-      grid: [{ name: "g", extent: list.groups, tile: 1 }],
-      inner: [],
-      body: [],
-      buffers: [...reads, ...buffers],
-      lists: { step, list, active, launches: [] },
-      lowering: { kind: "list", threads: 1 },
-      about: {
-        fused: [fused],
-        flops: 0,
-        bytes: this.bytesOf([...reads, ...buffers]),
-        ...(gate.origin ? { origin: gate.origin } : {}),
-      },
-      roots: [],
-    });
-    const { counts, rows, places, tiles, launches } = list;
-    return [
-      kernel("count", `${gate.path}: how many rows are not 0`, [write(counts)]),
-      kernel("list", `${gate.path}: which rows are not 0`, [
-        { value: counts, access: "read" },
-        ...[rows, places, tiles, launches].map(write),
-      ]),
-    ];
   }
 
   // ------------------------------------------------------------------------------------------------ anchors
@@ -233,7 +177,6 @@ class KernelBuilder {
       addGrid: (name, extent) => this.addGrid(name, extent),
       addInner: (name, extent) => this.addInner(name, extent),
       flatten: (labels, sizes, name, at) => this.flatten(labels, sizes, name, at),
-      split,
       labelSizes: (node, op) => this.labelSizes(node, op),
       read: (node, k, at) => this.reader.operand(node, k)(at),
       isOfRequest: (operand) => this.reader.isOfRequest(operand.id),
@@ -505,28 +448,11 @@ class KernelBuilder {
       about: {
         fused: this.fusedLines(),
         flops,
-        bytes: this.bytesOf(buffers),
+        bytes: bytesOf(buffers, { values: this.context.values.values, params: this.context.graph.params }),
         ...(this.root.origin ? { origin: this.root.origin } : {}),
       },
       roots: this.group.chain.filter((id) => this.context.stored.has(id)),
     };
-  }
-
-  private bytesOf(buffers: readonly KernelBuffer[]): { fixed: number; perRow: number } {
-    const { graph, values } = this.context;
-    let fixed = 0;
-    let perRow = 0;
-    for (const b of buffers) {
-      const v = values.values[b.value];
-      if (
-        v.home.kind === "param" &&
-        graph.params.some((p) => p.table && v.home.kind === "param" && p.path === v.home.path)
-      )
-        continue;
-      if (typeof v.shape[0] === "number" || v.shape.length === 0) fixed += bytesOf(v, v.unit);
-      else perRow += bytesOf(v, v.unit);
-    }
-    return { fixed, perRow };
   }
 
   private kernelName(): string {
@@ -557,22 +483,6 @@ class KernelBuilder {
   }
 }
 
-/** Writes `flat` as row-major digits, one a label. */
-function split(
-  flat: Expr,
-  labels: readonly number[],
-  sizes: ReadonlyMap<number, Extent>,
-  at: Map<number, Expr>,
-): void {
-  let inner = 1;
-  for (let i = labels.length - 1; i >= 0; i--) {
-    const size = sizes.get(labels[i]);
-    const rest = inner === 1 ? flat : floordiv(flat, int(inner));
-    at.set(labels[i], simplify(i === 0 || typeof size !== "number" ? rest : mod(rest, int(size))));
-    if (typeof size === "number") inner *= size;
-  }
-}
-
 /** The share of a node's points that are computed, at most. */
 function share(graph: Graph, { rows }: Node): number {
   if (!rows) return 1;
@@ -581,20 +491,4 @@ function share(graph: Graph, { rows }: Node): number {
     1,
   );
   return rows.most / all;
-}
-
-function buffersOf(body: readonly TileStmt[]): KernelBuffer[] {
-  const access = new Map<number, "read" | "write">();
-  const visit = (e: Expr): void => {
-    if (e.kind === "load") {
-      if (e.source === REQUEST) throw new Error("internal: a request index was not bound to a value");
-      if (!access.has(e.source)) access.set(e.source, "read");
-      for (const i of e.index) visit(i);
-    } else if (e.kind === "apply") for (const arg of e.args) visit(arg);
-  };
-  for (const s of body) {
-    for (const e of expressionsOf(s)) visit(e);
-  }
-  for (const s of body) if (s.kind === "store") access.set(s.target, "write");
-  return [...access].map(([value, a]) => ({ value, access: a }));
 }

@@ -21,6 +21,7 @@ import {
 import type { Graph, Node, Op, Operand } from "../../src/ir/graph.ts";
 import { bounds, simplify } from "../../src/ir/simplify.ts";
 import type { ScoreStmt } from "../../src/ir/tile.ts";
+import { split } from "./labels.ts";
 import { axisNames, innerNames } from "./names.ts";
 import type { ScorePattern } from "./score.ts";
 import { visibleRange } from "./visible.ts";
@@ -37,8 +38,6 @@ export interface ScoreParts {
   addInner(name: string, extent: number): Expr;
   /** One grid axis for several labels; its name. */
   flatten(labels: readonly number[], sizes: ReadonlyMap<number, Extent>, name: string, at: At): string;
-  /** Writes an expression as row-major digits, one a label. */
-  split(flat: Expr, labels: readonly number[], sizes: ReadonlyMap<number, Extent>, at: At): void;
   labelSizes(node: Node, op: Einsum): Map<number, Extent>;
   /** Operand `k` of a node at an index. */
   read(node: Node, k: number, index: readonly Expr[]): Expr;
@@ -114,7 +113,7 @@ export function scoreStatement(
   const scored: At = new Map(core.out.map((l, i) => [l, scoreAt[i]]));
   const summed = core.operands[0].filter((l) => !scored.has(l));
   const terms = summed.reduce((p, l) => p * (inner.get(l) as number), 1);
-  parts.split(parts.addInner(k, terms), summed, inner, scored);
+  split(parts.addInner(k, terms), summed, inner, scored);
   const factor = (which: number): Expr =>
     simplify(
       parts.read(

@@ -170,12 +170,11 @@ function checkValues(
   const cleared = lengths === undefined ? values : clearPadding(values, rows, perRow, perEntry, lengths);
   if (feature.dtype === "f32") {
     const array = cleared instanceof Float32Array ? cleared : Float32Array.from(cleared);
-    for (let i = 0; i < array.length; i++) {
-      if (!Number.isFinite(array[i])) {
-        throw new InputError("RMX0708", `\`${feature.name}\` holds a value that is not finite`, {
-          notes: [`${place(feature, i)} is ${array[i]}`],
-        });
-      }
+    if (!allFinite(array)) {
+      const i = array.findIndex((value) => !Number.isFinite(value));
+      throw new InputError("RMX0708", `\`${feature.name}\` holds a value that is not finite`, {
+        notes: [`${place(feature, i)} is ${array[i]}`],
+      });
     }
     return array;
   }
@@ -193,6 +192,23 @@ function checkValues(
     }
   }
   return array;
+}
+
+/**
+ * Whether no value is NaN or infinite: 0 · x is 0 of finite x alone. Four sums, since each waits for its last addition; asking each value
+ * took five times as long, a fiftieth of a call of 2 MiB.
+ */
+function allFinite(values: Float32Array): boolean {
+  const fours = values.length - (values.length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < fours; i += 4) {
+    a += 0 * (values[i] as number);
+    b += 0 * (values[i + 1] as number);
+    c += 0 * (values[i + 2] as number);
+    d += 0 * (values[i + 3] as number);
+  }
+  for (let i = fours; i < values.length; i++) a += 0 * (values[i] as number);
+  return a + b + c + d === 0;
 }
 
 /** `values` itself if the padding is 0 already. */

@@ -1,7 +1,8 @@
 /**
  * @file What one call sends to the device, gathered on the host and sent in one write: to a staging buffer, from which
  * the call's own command buffer copies each piece to its place. A queue write costs the same small while whatever its size,
- * and a model has tens of features. A call with a single piece writes it where it belongs.
+ * and a model has tens of features. A call with a single piece writes it where it belongs, and so does a piece so large that
+ * gathering it, a copy on the host and one on the device, would cost more than a write of its own.
  */
 import type { Element } from "../../ir/plan.ts";
 import { BufferUsage, type ComputeBuffer, type ComputeEncoder } from "./compute.ts";
@@ -19,6 +20,9 @@ interface Piece {
   readonly from: number;
 }
 
+/** Words from which on a piece has a write of its own: 64 KiB. */
+const LARGE = 16384;
+
 /** Calls are gathered one after another: between the first `add` of a call and its `send` nothing else may be added. */
 export class Staging {
   readonly #memory: Memory;
@@ -27,6 +31,8 @@ export class Staging {
   #capacity = 0;
   #pieces: Piece[] = [];
   #words = 0;
+  /** Written as they are, past the staging buffer. */
+  #large: { readonly target: ComputeBuffer; readonly at: number; readonly words: Words }[] = [];
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -34,7 +40,8 @@ export class Staging {
 
   /** Sends `words` to word `at` of `target`. They are read when the call is sent. */
   add(target: ComputeBuffer, at: number, words: Words): void {
-    this.#push(target, at, words.length, words);
+    if (words.length >= LARGE) this.#large.push({ target, at, words });
+    else this.#push(target, at, words.length, words);
   }
 
   /** Room for `count` words that go to word `at` of `target`; to be filled before anything else is added. */
@@ -52,6 +59,7 @@ export class Staging {
   send(encoder: ComputeEncoder): void {
     const pieces = this.#pieces;
     const words = this.#words;
+    for (const { target, at, words: given } of this.#large) this.#memory.write(target, at, given);
     this.discard();
     const [only] = pieces;
     if (only === undefined) return;
@@ -76,6 +84,7 @@ export class Staging {
   /** Drops what was gathered. */
   discard(): void {
     this.#pieces = [];
+    this.#large = [];
     this.#words = 0;
   }
 

@@ -5,23 +5,22 @@
  *     g[n, t, d] = Σ_k x[n, t, k] · w_g[t, k, d]                 acc_g, acc over k at once
  *     h[n, t, d] = silu(g[n, t, d]) · Σ_k x[n, t, k] · w_u[…]    h = silu(acc_g) · acc
  *
- * It comes before `schedule`, which sizes tiles for both sums. The first result is stored as before: verification reads it.
+ * It comes before `schedule`, which sizes tiles for both sums. The first result is stored only if something else reads it.
  *
  * Two sums take twice the registers. A software device has so few that what the shared rows save is lost as soon as there are
  * rows enough to fill a tile: with 64 of them two kernels of 32 rows took 26 ms, one of twice 16 rows 29, of twice 32 rows 33
- * (docs/fusion.md). There only thin products pair.
+ * (docs/fusion.md). There only thin products pair, and those whose weights lie side by side (interleave-weights): they take one sum.
  */
-import { type Expr, mapExpr, sameExpr, tile } from "../src/ir/expr.ts";
+import { type Expr, int, mapExpr, sameExpr, tile } from "../src/ir/expr.ts";
+import { interleavedProducts } from "../src/ir/interleaved.ts";
 import type { Plan } from "../src/ir/plan.ts";
 import { batchRows } from "../src/ir/schedule.ts";
 import { expressionsOf, type GridAxis, type TileKernel, type TileStmt } from "../src/ir/tile.ts";
 import type { Fused } from "./fuse.ts";
 import { bytesOf, unite } from "./fusion/buffers.ts";
+import { THIN_ROWS } from "./interleave-weights.ts";
 import { definePass } from "./pass.ts";
 import { pointsExpected } from "./scheduling/form.ts";
-
-/** Rows of a product, at most, that pays for two sums on a software device. */
-const MOST_ROWS = 8;
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
 type Store = Extract<TileStmt, { kind: "store" }>;
@@ -33,16 +32,30 @@ export const pairProducts = definePass<Fused, Fused>({
   run({ graph, plan, ...rest }, { profile, fusion = "all" }) {
     if (fusion !== "all") return { graph, plan, ...rest };
     const most = profile.limits.storageBuffers;
-    const thin = profile.features.software ? MOST_ROWS : Number.POSITIVE_INFINITY;
-    const of = (kernels: readonly TileKernel[]): readonly TileKernel[] => pairAll(kernels, plan, most, thin);
+    const thin = profile.features.software ? THIN_ROWS : Number.POSITIVE_INFINITY;
     const { load, user, item } = plan.kernels;
+    const wanted = (value: number, by: TileKernel): boolean => {
+      const { home, node } = plan.values[value];
+      const kept = home.kind !== "temp" || (node !== undefined && graph.nodes[node].keep === true);
+      return kept || [...user, ...item].some((k) => k !== by && reads(k, value));
+    };
+    const of = (kernels: readonly TileKernel[]): readonly TileKernel[] =>
+      pairAll(kernels, plan, wanted, most, thin);
     return { graph, plan: { ...plan, kernels: { load, user: of(user), item: of(item) } }, ...rest };
   },
 });
 
+/** Whether anything but kernel `by` needs a value in memory. */
+type Wanted = (value: number, by: TileKernel) => boolean;
+
+function reads({ buffers }: TileKernel, value: number): boolean {
+  return buffers.some((b) => b.value === value && b.access === "read");
+}
+
 function pairAll(
   kernels: readonly TileKernel[],
   plan: Plan,
+  wanted: Wanted,
   mostBindings: number,
   mostRows: number,
 ): readonly TileKernel[] {
@@ -50,9 +63,9 @@ function pairAll(
   for (const kernel of kernels) {
     // What the second needs was there before the first, but for the first's own result.
     const last = done.at(-1);
-    const pair = last && paired(last, kernel, plan);
-    if (pair === undefined || pair.buffers.length > mostBindings || rowsOf(pair, plan) > mostRows)
-      done.push(kernel);
+    const pair = last && paired(last, kernel, plan, wanted);
+    const pays = pair && (rowsOf(pair, plan) <= mostRows || interleavedProducts(pair, int(0)) !== undefined);
+    if (pair === undefined || pair.buffers.length > mostBindings || !pays) done.push(kernel);
     else done[done.length - 1] = pair;
   }
   return done;
@@ -66,7 +79,7 @@ function rowsOf(kernel: TileKernel, { serve }: Plan): number {
 }
 
 /** The kernel of both; undefined where they are no such pair. */
-function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel | undefined {
+function paired(first: TileKernel, second: TileKernel, plan: Plan, wanted: Wanted): TileKernel | undefined {
   if ([first, second].some((k) => k.indirect || k.slicing || k.lists)) return undefined;
   const [before, after] = [partsOf(first), partsOf(second)];
   if (before === undefined || after === undefined) return undefined;
@@ -82,18 +95,19 @@ function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel |
   const reads = second.body.flatMap(expressionsOf).some((e) => mentions(e, store.target));
   if (!reads) return undefined;
   const mine = tile("paired", "num");
+  const stored = wanted(store.target, second);
   const own: TileStmt[] = [
     ...before.head,
     { ...p, out: "acc_paired" },
     { ...q },
     { kind: "let", out: "paired", value: renamed(store.value, p.out, "acc_paired") },
-    { ...store, value: mine },
+    ...(stored ? [{ ...store, value: mine }] : []),
   ];
   const rest = after.rest.map((s) => taking(s, store, mine));
   const left = [q.a, q.b, ...rest.flatMap(expressionsOf)].some((e) => mentions(e, store.target));
   if (left) return undefined;
   const { about } = second;
-  const buffers = unite([first.buffers, second.buffers]);
+  const buffers = unite([first.buffers, second.buffers]).filter((b) => stored || b.value !== store.target);
   return {
     ...second,
     body: [...own, ...rest],
@@ -104,7 +118,7 @@ function paired(first: TileKernel, second: TileKernel, plan: Plan): TileKernel |
       flops: first.about.flops + about.flops,
       bytes: bytesOf(buffers, plan),
     },
-    roots: [...first.roots, ...second.roots],
+    roots: [...first.roots.filter((id) => stored || id !== plan.values[store.target].node), ...second.roots],
   };
 }
 

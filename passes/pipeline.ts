@@ -2,7 +2,7 @@
  * @file The pipeline: which passes run, in which order. No other file knows the order.
  *
  *     quantize · simplify · demand · fold-layout · contract · simplify · split-stages · sparsify-experts · spell-top-k ·
- *     slice-parameters · assign-layout · fuse · pair-products · schedule · merge-phases · plan-memory
+ *     slice-parameters · interleave-weights · assign-layout · fuse · pair-products · schedule · merge-phases · plan-memory
  */
 import type { DeviceCeilings } from "../src/ir/ceilings.ts";
 import type { Graph } from "../src/ir/graph.ts";
@@ -15,6 +15,7 @@ import { contract } from "./contract.ts";
 import { demand } from "./demand.ts";
 import { foldLayout } from "./fold-layout.ts";
 import { type Apart, fuse } from "./fuse.ts";
+import { interleaveWeights } from "./interleave-weights.ts";
 import { mergePhases } from "./merge-phases.ts";
 import { pairProducts } from "./pair-products.ts";
 import type { Fusion, GraphPass } from "./pass.ts";
@@ -38,6 +39,7 @@ const graphPasses: readonly GraphPass[] = [
   sparsifyExperts,
   spellTopK,
   sliceParameters,
+  interleaveWeights,
   assignLayout,
 ];
 const planPasses = [pairProducts, schedule, mergePhases, planMemory];

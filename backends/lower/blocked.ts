@@ -38,14 +38,14 @@ import type { GridAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
-import type { Dot, Product } from "./contraction.ts";
-import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
+import type { Dot, Plain, Product, RowStatement } from "./contraction.ts";
+import { goesAlong, innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
 import { Expressions, scalarType } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
 import { outputsOf } from "./points.ts";
-import { type OperandTile, type Place, type Site, Staging } from "./staging.ts";
+import { type OperandTile, type Place, type RowSum, type Site, Staging } from "./staging.ts";
 
 export type Blocked = Extract<TileKernel["lowering"], { kind: "blocked" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
@@ -105,9 +105,12 @@ export class BlockedProduct implements Site {
   }
 
   lower(): void {
-    for (const phase of phases(this.kernel.body)) {
+    const parts = phases(this.kernel.body);
+    const gathered: RowStatement[] = [];
+    for (const [i, phase] of parts.entries()) {
       this.builder.statement = "kind" in phase ? phase : phase[0];
-      if (!("kind" in phase)) this.multiply(phase);
+      if (!("kind" in phase)) this.multiply(phase, gathered.splice(0));
+      else if (this.gathers(phase, parts.slice(i + 1))) gathered.push(phase);
       else if (phase.kind === "store") this.store(phase);
       else this.compute(phase);
     }
@@ -126,7 +129,50 @@ export class BlockedProduct implements Site {
     return this.l.threadsN * this.ownColumns;
   }
 
-  protected multiply(dots: readonly Dot[]): void {
+  /** Whether the product that follows gathers a sum over its rows; mean and deviation at once would be too many values to put together. */
+  private gathers(statement: Plain, next: readonly (Plain | readonly Dot[])[]): statement is RowStatement {
+    if (statement.kind !== "reduce" || !goesAlong(statement, next, this.product)) return false;
+    return Staging.gathers(this, innerAxis(this.kernel, statement.over[0] ?? ""));
+  }
+
+  /** The sums over rows that staging gathers. */
+  protected begin(
+    staging: Staging,
+    gathered: readonly RowStatement[],
+  ): readonly (readonly [string, RowSum])[] {
+    return gathered.map(
+      (s) => [outputsOf(s)[0] ?? "", staging.rowSum(outputsOf(s)[0] ?? "", s.value)] as const,
+    );
+  }
+
+  /** Puts the shares of each row's sum together, in workgroup memory. */
+  protected finish(gathered: readonly (readonly [string, RowSum])[]): void {
+    const { builder, threads } = this;
+    for (const [out, { sums, perRow }] of gathered) {
+      const parts = builder.name(`${out}_parts`);
+      this.shared.push({ name: parts, type: F32, count: sums.length * threads });
+      sums.forEach((sum, i) => {
+        const index = addI(builtin("thread"), i32(i * threads));
+        builder.emit({ kind: "store_shared", array: parts, index, value: call("sum4", F32, sum) });
+      });
+      builder.emit({ kind: "barrier" });
+      const array = this.memoryOf(out, F32, this.rows);
+      const all = runtimeBound(builder, `${this.m.axis.name}_own`, this.rows);
+      builder.for("own", builtin("thread"), all, i32(threads), (row) => {
+        const part = (p: number): ThreadExpr => {
+          const index = addI(mulI(row, i32(perRow)), i32(p));
+          return { kind: "shared", array: parts, index, type: F32 };
+        };
+        const value = range(perRow)
+          .map(part)
+          .reduce((a, b) => call("add", F32, a, b));
+        builder.emit({ kind: "store_shared", array, index: row, value });
+      });
+      builder.emit({ kind: "barrier" });
+    }
+  }
+
+  protected multiply(dots: readonly Dot[], gathered: readonly RowStatement[]): void {
     const { builder, l } = this;
     const [first] = dots as readonly [Dot];
     const k = innerAxis(this.kernel, first.k);
@@ -138,6 +184,7 @@ export class BlockedProduct implements Site {
       a: staging.operand("a", dot.a),
       b: apart ? undefined : staging.operand("b", dot.b),
     }));
+    const sums = this.begin(staging, gathered);
     const stepEnd = runtimeBound(builder, `${k.name}_step`, k.step);
     staging.sweep((block, half) => {
       builder.for(k.name, i32(0), stepEnd, i32(1), (at) => {
@@ -174,6 +221,7 @@ export class BlockedProduct implements Site {
     dots.forEach((dot, d) => {
       for (const { r, c, value } of acc[d] ?? []) builder.bindTile(`${dot.out}@${r},${c}`, value);
     });
+    this.finish(sums);
   }
 
   private compute(statement: Extract<TileStmt, { kind: "let" | "reduce" | "moments" }>): void {

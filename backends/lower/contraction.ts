@@ -16,7 +16,7 @@ import {
   type TileKernel,
   type TileStmt,
 } from "../../src/ir/tile.ts";
-import { outputsOf } from "./points.ts";
+import { outputsOf, usesTile } from "./points.ts";
 
 export type Dot = Extract<TileStmt, { kind: "dot" }>;
 
@@ -92,6 +92,33 @@ export function phases(body: readonly TileStmt[]): (Plain | readonly Dot[])[] {
     else parts.push([statement]);
   }
   return parts;
+}
+
+/** A statement that sums along an inner axis. */
+export type RowStatement = Extract<TileStmt, { kind: "reduce" | "moments" }>;
+
+function isRowSum(part: Plain | readonly Dot[]): part is RowStatement {
+  return "kind" in part && (part.kind === "reduce" || part.kind === "moments");
+}
+
+/**
+ * Whether a product that is next but for others such goes through all that `statement` sums of a row, and nothing asks for the sum
+ * before: a product can gather it on the way.
+ */
+export function goesAlong(
+  statement: Plain,
+  next: readonly (Plain | readonly Dot[])[],
+  product: Product,
+): statement is RowStatement {
+  if (statement.kind !== "moments" && (statement.kind !== "reduce" || statement.fn !== "sum")) return false;
+  const at = next.findIndex((part) => !isRowSum(part));
+  const dots = next[at];
+  if (dots === undefined || "kind" in dots) return false;
+  // The product of a row that is normed in its prologue needs them before.
+  const meanwhile = next.slice(0, at + 1).flat() as readonly TileStmt[];
+  if (outputsOf(statement).some((out) => meanwhile.some((s) => usesTile(s, out)))) return false;
+  const varies = variesOf(statement, product);
+  return varies.m && !varies.n && statement.over.length === 1 && statement.over[0] === dots[0]?.k;
 }
 
 /** Writes axes and tiles of an expression anew. */

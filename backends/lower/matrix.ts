@@ -19,7 +19,7 @@ import type { TileKernel } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { type Blocked, BlockedProduct } from "./blocked.ts";
 import type { Builder } from "./builder.ts";
-import { type Dot, innerAxis } from "./contraction.ts";
+import { type Dot, innerAxis, type RowStatement } from "./contraction.ts";
 import { type OperandTile, Staging } from "./staging.ts";
 
 type Matrix = Extract<TileKernel["lowering"], { kind: "matrix" }>;
@@ -71,7 +71,7 @@ class MatrixProduct extends BlockedProduct {
     this.matrix = matrix;
   }
 
-  protected override multiply(dots: readonly Dot[]): void {
+  protected override multiply(dots: readonly Dot[], gathered: readonly RowStatement[]): void {
     const { builder, matrix, shared } = this;
     const { subgroupsM, subgroupsN, tilesM, tilesN, shape } = matrix;
     const [first] = dots as readonly [Dot];
@@ -82,6 +82,7 @@ class MatrixProduct extends BlockedProduct {
       a: staging.operand("a", dot.a),
       b: staging.operand("b", dot.b),
     }));
+    const sums = this.begin(staging, gathered);
     const own = subgroupsM * subgroupsN === 1 ? i32(0) : builtin("subgroup");
     const row = builder.let("subgroup_row", mulI(divI(own, i32(subgroupsN)), i32(shape.m * tilesM)));
     const column = builder.let("subgroup_column", mulI(remI(own, i32(subgroupsN)), i32(shape.n * tilesN)));
@@ -135,6 +136,7 @@ class MatrixProduct extends BlockedProduct {
       builder.emit({ kind: "barrier" });
       for (const { r, c } of this.each(() => undefined)) this.take(dot, array, r, c);
     });
+    this.finish(sums);
   }
 
   /** A thread's four columns `c` of row `r`. */

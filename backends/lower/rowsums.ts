@@ -8,10 +8,9 @@
  */
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import { call, constant, F32, F32X4, widen } from "../../src/ir/thread.ts";
-import type { TileStmt } from "../../src/ir/tile.ts";
 import type { Builder } from "./builder.ts";
+import type { RowStatement } from "./contraction.ts";
 
-export type RowStatement = Extract<TileStmt, { kind: "reduce" | "moments" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
 
 /** Sums that advance together: four, or one for what is left. */

@@ -3,6 +3,9 @@
  * by columns, a_tile[k][m], so that a thread finds its rows side by side; `b` by rows, b_tile[k][n]. Prologues run here, once an
  * element. Beyond the end of k lie zeros.
  *
+ * Sums over the rows of `a` (a norm's statistics) are gathered on the way: a share lies in the same row whatever the block, so that each
+ * thread sums its own shares and the rows' sums are put together behind the last block.
+ *
  * `stage` loads and stores at once. `fetch` loads now and leaves storing for later, into the other half of the memory: where
  * every thread has the same few shares, their values wait in registers in between.
  */
@@ -11,12 +14,14 @@ import { axis, exprKey } from "../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr } from "../../src/ir/thread.ts";
 import {
   addI,
+  BOOL,
   builtin,
   call,
   component,
   constant,
   divI,
   F32,
+  F32X4,
   gather4,
   I32,
   i32,
@@ -75,6 +80,25 @@ export interface OperandTile {
   readonly size: number;
 }
 
+/** A sum over each row of `a` that goes along with staging it. */
+export interface RowSum {
+  readonly value: Expr;
+  /** One for each of a thread's shares: four sums side by side where `a` is loaded in fours. */
+  readonly sums: readonly (ThreadExpr & { readonly kind: "var" })[];
+  /** Shares of a row, which lie with neighbouring threads. */
+  readonly perRow: number;
+}
+
+/** One of a thread's shares of a block. */
+interface Share {
+  readonly index: ThreadExpr;
+  readonly turn: number;
+  /** Names apart what belongs to it. */
+  readonly suffix: string;
+  /** Whether the block was loaded before. */
+  readonly again?: ThreadExpr;
+}
+
 /** Stores what was loaded, from the array's element `base` of each tile on. */
 type Put = (half: ThreadExpr | undefined) => void;
 
@@ -85,6 +109,7 @@ export class Staging {
   private readonly buffers: 1 | 2;
   private readonly bWidth: 1 | 4;
   private readonly tiles = new Map<string, OperandTile>();
+  private readonly rowSums: RowSum[] = [];
 
   /** `bWidth`: elements of `b` that an element of its array holds, at most those that the site handles at once. */
   constructor(site: Site, shared: SharedArray[], k: InnerAxis, buffers: 1 | 2, bWidth: 1 | 4 = site.width) {
@@ -110,6 +135,21 @@ export class Staging {
     return tile;
   }
 
+  /** Whether sums over the rows of `a` may go along: each thread has the same few shares of every block. */
+  static gathers({ rows, threads }: Pick<Site, "rows" | "threads">, { step }: InnerAxis): boolean {
+    return step % 4 === 0 && (rows * step) / 4 <= UNROLLED * threads;
+  }
+
+  /** Has `value`, which changes along the rows of `a` and k, summed along k. Before `sweep`. */
+  rowSum(hint: string, value: Expr): RowSum {
+    const { site, k } = this;
+    const turns = Math.ceil((site.rows * k.step) / 4 / site.threads);
+    const sums = Array.from({ length: turns }, (_, i) => site.builder.var(`${hint}_${i}`, F32X4));
+    const sum = { value, sums, perRow: k.step / 4 };
+    this.rowSums.push(sum);
+    return sum;
+  }
+
   /** Elements of k that a thread loads of `a` at once. */
   private get aWidth(): 1 | 4 {
     return this.k.step % 4 === 0 ? 4 : 1;
@@ -118,22 +158,35 @@ export class Staging {
   /** Brings block `block` into a half of the memory (all of it where there is one buffer). */
   private stage(block: ThreadExpr, half?: ThreadExpr): void {
     for (const tile of this.tiles.values()) {
-      this.share(tile.shares, (index, suffix) => this.load(tile, block, index, suffix)(half));
+      this.share(tile.shares, (share) => this.load(tile, block, share)(half));
     }
   }
 
-  /** Loads block `block`; what it gives stores it. */
-  private fetch(block: ThreadExpr): Put {
+  /** Adds what this thread holds of a block's rows to their sums, in the scope in which `a` was loaded. */
+  private addToRows(share: Share, along: Expr, group: ThreadExpr, place: Place): void {
+    const { builder } = this.site;
+    for (const { value, sums } of this.rowSums) {
+      const sum = sums[share.turn];
+      if (sum === undefined) throw new Error("internal: a share that belongs to no row");
+      const own = this.valueAt(value, place, along, group, 4, 4);
+      const zero = splat(constant(0, F32));
+      builder.accumulate(sum, share.again ? call("select", F32X4, own, zero, splat(share.again)) : own);
+    }
+  }
+
+  /** Loads block `block`, which may be there already; what it gives stores it. */
+  private fetch(block: ThreadExpr, again: ThreadExpr): Put {
     const { builder, threads } = this.site;
     const puts = [...this.tiles.values()].map((tile): Put => {
       const turns = tile.shares / threads;
       if (!Number.isInteger(turns) || turns > UNROLLED) {
         return (half) =>
-          this.share(tile.shares, (index, suffix) => this.load(tile, block, index, suffix)(half));
+          this.share(tile.shares, (share) => this.load(tile, block, { ...share, again })(half));
       }
-      const held = Array.from({ length: turns }, (_, i) =>
-        this.load(tile, block, addI(builtin("thread"), i32(i * threads)), `${i}`),
-      );
+      const held = Array.from({ length: turns }, (_, turn) => {
+        const index = addI(builtin("thread"), i32(turn * threads));
+        return this.load(tile, block, { index, turn, suffix: `${turn}`, again });
+      });
       return (half) => {
         for (const put of held) put(half);
       };
@@ -164,7 +217,9 @@ export class Staging {
     builder.for("block", i32(0), blocks, i32(1), (block) => {
       const half = builder.let("half", remI(block, i32(2)));
       // The last block is loaded once more, for nobody, so that loads stand outside of any branch.
-      const put = this.fetch(builder.let("next", minI(addI(block, i32(1)), addI(blocks, i32(-1)))));
+      const last = addI(blocks, i32(-1));
+      const again = call("ge", BOOL, block, last);
+      const put = this.fetch(builder.let("next", minI(addI(block, i32(1)), last)), again);
       multiply(block, half);
       put(builder.let("other", call("sub", I32, i32(1), half)));
       barrier();
@@ -177,30 +232,32 @@ export class Staging {
   }
 
   /** Deals `count` shares to the threads. */
-  private share(count: number, body: (index: ThreadExpr, suffix: string) => void): void {
+  private share(count: number, body: (share: Share) => void): void {
     const { builder, threads } = this.site;
     const turns = Math.ceil(count / threads);
     if (turns > UNROLLED) {
       const all = runtimeBound(builder, "shares", count);
-      builder.for("share", builtin("thread"), all, i32(threads), (index) => body(index, ""));
+      builder.for("share", builtin("thread"), all, i32(threads), (index) =>
+        body({ index, turn: 0, suffix: "" }),
+      );
       return;
     }
     for (let i = 0; i < turns; i++) {
       const index = addI(builtin("thread"), i32(i * threads));
       const ragged = i === turns - 1 && count % threads !== 0;
-      if (ragged) builder.if(lessThan(index, i32(count)), () => body(index, `${i}`));
-      else body(index, `${i}`);
+      const one = (): void => body({ index, turn: i, suffix: `${i}` });
+      if (ragged) builder.if(lessThan(index, i32(count)), one);
+      else one();
     }
   }
 
-  private load(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
-    return tile.side === "a"
-      ? this.loadA(tile, block, index, suffix)
-      : this.loadB(tile, block, index, suffix);
+  private load(tile: OperandTile, block: ThreadExpr, share: Share): Put {
+    return tile.side === "a" ? this.loadA(tile, block, share) : this.loadB(tile, block, share);
   }
 
-  private loadA(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
+  private loadA(tile: OperandTile, block: ThreadExpr, share: Share): Put {
     const { site, k, aWidth: width } = this;
+    const { index, suffix } = share;
     const { builder, rows } = site;
     const perRow = k.step / width;
     const row = builder.let("at_row", divI(index, i32(perRow)));
@@ -212,6 +269,8 @@ export class Staging {
     builder.bindAxis(name, k.extent % k.step === 0 ? group : minI(group, last));
     const written = width === 4 ? quadruple(k.extent, name) : axis(name, k.extent);
     const value = builder.let("a", this.valueAt(tile.e, place, written, group, width, width));
+    const [first] = this.tiles.values();
+    if (tile === first) this.addToRows(share, written, group, place);
     return (half) => {
       for (let c = 0; c < width; c++) {
         const to = addI(mulI(addI(mulI(part, i32(width)), i32(c)), i32(rows)), row);
@@ -221,7 +280,7 @@ export class Staging {
     };
   }
 
-  private loadB(tile: OperandTile, block: ThreadExpr, index: ThreadExpr, suffix: string): Put {
+  private loadB(tile: OperandTile, block: ThreadExpr, { index, suffix }: Share): Put {
     const { site, k, bWidth } = this;
     const { builder, tileColumns } = site;
     const column = builder.let("at_column", remI(index, i32(tileColumns)));

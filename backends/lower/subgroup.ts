@@ -16,12 +16,16 @@
  *
  * Statistics of the rows (a norm before the product) are gathered from the elements of `a` in the same loop (rowsums.ts).
  *
+ * Two products whose weights lie side by side (gate and up) have one sum and half as many columns; neighbouring lanes share out
+ * their rows afterwards (exchange.ts).
+ *
  * What follows the sums (bias, activation, residual, the store) is written out for `ROLLED` rows and runs in a loop: the
  * accumulators move up as many places a turn, so that none is indexed. A gelu written out for 32 rows is what a driver would
  * compile for seconds.
  */
 import type { Expr } from "../../src/ir/expr.ts";
 import { add, axis, int, mul, sameExpr } from "../../src/ir/expr.ts";
+import { interleavedProducts } from "../../src/ir/interleaved.ts";
 import type { ThreadExpr } from "../../src/ir/thread.ts";
 import {
   addI,
@@ -43,13 +47,22 @@ import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import type { Dot, Plain, Product } from "./contraction.ts";
-import { innerAxis, phases, productOf, renamed, variesOf } from "./contraction.ts";
+import {
+  goesAlong,
+  innerAxis,
+  phases,
+  productOf,
+  type RowStatement,
+  renamed,
+  variesOf,
+} from "./contraction.ts";
+import { SIDE, Sides } from "./exchange.ts";
 import { convert, Expressions, spread } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
 import { Inner, runtimeBound, tileValue } from "./inner.ts";
 import { outputsOf, usesTile } from "./points.ts";
-import { type RowStatement, RowSums } from "./rowsums.ts";
+import { RowSums } from "./rowsums.ts";
 
 type Subgroup = Extract<TileKernel["lowering"], { kind: "subgroup" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
@@ -88,6 +101,10 @@ class SubgroupProduct {
   private readonly alongRows: Inner;
   private readonly alongColumns: Inner;
   private readonly sums = new Map<string, readonly Var[]>();
+  /** Two products with one sum: theirs, and who owns what afterwards. */
+  private readonly shared:
+    | { readonly dots: readonly [Dot, Dot]; readonly b: Expr; readonly sides: Sides }
+    | undefined;
   /** Within the loop after the sums: the first of the turn's rows, and the scope of a turn. */
   private turn: { readonly origin: ThreadExpr; readonly scope: Scope } | undefined;
 
@@ -99,7 +116,9 @@ class SubgroupProduct {
     this.builder = builder;
     this.product = productOf(kernel);
     const { m, n } = this.product;
-    const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows : a === n ? 4 * lanes : 1));
+    const pair = n.tile === 2 * lanes ? interleavedProducts(kernel, axis(SIDE, 2)) : undefined;
+    const columns = pair ? 2 * lanes : 4 * lanes;
+    const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows : a === n ? columns : 1));
     if (odd !== undefined)
       throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
     const grid = openGrid(builder, kernel, bindings);
@@ -108,7 +127,12 @@ class SubgroupProduct {
     this.nTile = grid.find((t) => t.axis === n) as TileAxis;
     if (!this.nTile.aligned) throw new Error(`internal: ${kernel.name} is sliced along its columns`);
 
-    const own = builder.let(`${n.name}4`, addI(divI(this.nTile.origin, i32(4)), builtin("thread")));
+    if (pair) {
+      const [first, second, b] = pair;
+      this.shared = { dots: [first, second], b, sides: new Sides(builder) };
+    }
+    const lane = pair ? divI(builtin("thread"), i32(2)) : builtin("thread");
+    const own = builder.let(`${n.name}4`, addI(divI(this.nTile.origin, i32(4)), lane));
     this.columns = own;
     const groups = divI(addI(this.nTile.end, i32(3)), i32(4));
     const clamped = this.nTile.exact ? own : builder.let(`${n.name}4_near`, minI(own, addI(groups, i32(-1))));
@@ -127,7 +151,7 @@ class SubgroupProduct {
     for (const [i, part] of parts.slice(0, last + 1).entries()) {
       this.builder.statement = "kind" in part ? part : part[0];
       if (!("kind" in part)) this.multiply(part, gathered.splice(0));
-      else if (this.goesAlong(part, parts.slice(i + 1))) gathered.push(part);
+      else if (goesAlong(part, parts.slice(i + 1), this.product)) gathered.push(part);
       else this.statement(part);
     }
     const after = parts.slice(last + 1) as readonly Plain[];
@@ -138,32 +162,40 @@ class SubgroupProduct {
       }
     };
     if (this.rolls(after)) this.roll(run);
-    else run();
+    else {
+      if (this.shared) this.shareOut(this.written);
+      run();
+    }
   }
 
-  /** Whether a product that is next but for others such goes through all that the statement sums of a row. */
-  private goesAlong(statement: Plain, next: readonly (Plain | readonly Dot[])[]): statement is RowStatement {
-    if (statement.kind !== "moments" && (statement.kind !== "reduce" || statement.fn !== "sum")) return false;
-    const at = next.findIndex((part) => !("kind" in part) || !isRowSum(part));
-    const dots = next[at];
-    if (dots === undefined || "kind" in dots) return false;
-    // The product of a row that is normed in its prologue needs them before.
-    const meanwhile = next.slice(0, at + 1).flat() as readonly TileStmt[];
-    if (outputsOf(statement).some((out) => meanwhile.some((s) => usesTile(s, out)))) return false;
-    const varies = variesOf(statement, this.product);
-    return varies.m && !varies.n && statement.over.length === 1 && statement.over[0] === dots[0]?.k;
+  /** Binds the sums, and what else belongs to a row, at the rows that this lane carries on with: the first `count` of them. */
+  private shareOut(count: number): void {
+    const { builder, shared, sums } = this;
+    if (shared === undefined) throw new Error("internal: nothing to share out");
+    const [first, second] = shared.dots;
+    for (const [tile, rows] of sums) {
+      for (let r = 0; r < count; r++) {
+        const [even, odd] = [rows[2 * r] as Var, rows[2 * r + 1] as Var];
+        if (tile === second.out) {
+          const [p, q] = shared.sides.exchange(even, odd);
+          builder.bindTile(`${first.out}@row${r}`, p);
+          builder.bindTile(`${second.out}@row${r}`, q);
+        } else builder.bindTile(`${tile}@row${r}`, builder.let(tile, shared.sides.own(even, odd)));
+      }
+    }
   }
 
   /** Whether the statements after the sums are the same for every row, whose sums are all that they have of what came before. */
   private rolls(after: readonly Plain[]): boolean {
-    const { product, rows, sums } = this;
+    const { product, rows, sums, shared } = this;
     if (rows <= ROLLED || rows % ROLLED !== 0 || after.length === 0) return false;
     const own = new Set(after.flatMap(outputsOf));
     return after.every((statement) => {
       if (statement.kind !== "let" && statement.kind !== "store") return false;
       if (!variesOf(statement, product).m) return false;
+      const held = (tile: string): boolean => sums.has(tile) || shared?.dots[0].out === tile;
       return [...product.tiles].every(
-        ([tile, { m }]) => !m || sums.has(tile) || own.has(tile) || !usesTile(statement, tile),
+        ([tile, { m }]) => !m || held(tile) || own.has(tile) || !usesTile(statement, tile),
       );
     });
   }
@@ -179,8 +211,11 @@ class SubgroupProduct {
     builder.for(`${name}_turn`, i32(0), all, i32(ROLLED), (turn) => {
       this.turn = { origin: builder.let(`${name}_first`, addI(mTile.origin, turn)), scope: builder.current };
       // Bound anew: what is made of a sum changes from turn to turn.
-      for (const [tile, sums] of this.sums) {
-        for (let r = 0; r < ROLLED; r++) builder.bindTile(`${tile}@row${r}`, sums[r] as Var);
+      if (this.shared) this.shareOut(this.written);
+      else {
+        for (const [tile, sums] of this.sums) {
+          for (let r = 0; r < ROLLED; r++) builder.bindTile(`${tile}@row${r}`, sums[r] as Var);
+        }
       }
       run();
       for (const sums of this.sums.values()) {
@@ -192,12 +227,19 @@ class SubgroupProduct {
 
   /** Rows that a statement is written out for. */
   private get written(): number {
-    return this.turn === undefined ? this.rows : ROLLED;
+    const rows = this.turn === undefined ? this.rows : ROLLED;
+    return this.shared ? rows / 2 : rows;
+  }
+
+  /** Row `r` of those, within the tile or the turn. */
+  private rowOf(r: number): ThreadExpr {
+    return this.shared ? addI(i32(2 * r), this.shared.sides.side) : i32(r);
   }
 
   /** `gathered`: statistics of the rows, which the products load. */
-  private multiply(dots: readonly Dot[], gathered: readonly RowStatement[]): void {
-    const { builder, expressions, lanes, rows } = this;
+  private multiply(all: readonly Dot[], gathered: readonly RowStatement[]): void {
+    const { builder, expressions, lanes, rows, shared } = this;
+    const dots = shared ? [{ ...shared.dots[1], b: shared.b }] : all;
     const [first] = dots as readonly [Dot];
     const k = innerAxis(this.kernel, first.k);
     const acc = dots.map((dot) =>
@@ -297,6 +339,7 @@ class SubgroupProduct {
       );
     dots.forEach((dot, d) => {
       this.sums.set(dot.out, acc[d] ?? []);
+      if (shared) return;
       for (const [r, value] of (acc[d] ?? []).entries()) builder.bindTile(`${dot.out}@row${r}`, value);
     });
     for (const { statement, sums } of rowSums) {
@@ -319,6 +362,7 @@ class SubgroupProduct {
       return builder.var(`${out}_${r}`, F32, call("subgroup_broadcast", F32, value, i32(r % lanes)));
     });
     this.sums.set(out, rows);
+    if (this.shared) return;
     for (const [r, value] of rows.entries()) builder.bindTile(`${out}@row${r}`, value);
   }
 
@@ -366,16 +410,18 @@ class SubgroupProduct {
     for (const out of outputsOf(statement)) {
       const needed = later.some((s) => s.kind !== "dot" && usesTile(s, out));
       if (!needed) continue;
-      for (let r = 0; r < this.rows; r++) {
-        const held = builder.current.tiles.get(
+      const held = (r: number): ThreadExpr => {
+        const value = builder.current.tiles.get(
           this.tileAt(out, { kind: "loaded", j: Math.floor(r / lanes) }),
         );
-        if (held === undefined) throw new Error(`internal: ${out} is not held`);
+        if (value === undefined) throw new Error(`internal: ${out} is not held`);
+        return call("subgroup_broadcast", value.type, value, i32(r % lanes));
+      };
+      const { shared } = this;
+      for (let r = 0; r < (shared ? this.rows / 2 : this.rows); r++) {
         const name = this.tileAt(out, { kind: "row", r });
-        builder.bindTile(
-          name,
-          builder.let(name, call("subgroup_broadcast", held.type, held, i32(r % lanes))),
-        );
+        const value = shared ? shared.sides.own(held(2 * r), held(2 * r + 1)) : held(r);
+        builder.bindTile(name, builder.let(name, value));
       }
     }
   }
@@ -401,7 +447,7 @@ class SubgroupProduct {
           : builder.let(`${product.n.name}_left`, addI(nTile.end, mulI(this.columns, i32(-4))));
       for (let r = 0; r < (uses.m ? this.written : 1); r++) {
         const place: Place = { kind: "row", r };
-        const index = addI(this.turn?.origin ?? mTile.origin, i32(r));
+        const index = addI(this.turn?.origin ?? mTile.origin, this.rowOf(r));
         const write = (turn: (e: Expr) => Expr): void => {
           const value = tileValue(expressions, turn(this.at(statement.value, place)));
           expressions.store(
@@ -464,7 +510,7 @@ class SubgroupProduct {
     this.builder.inside(turn?.scope ?? this.builder.tileScope, () => {
       const index = loaded
         ? addI(origin, addI(builtin("thread"), i32(place.j * this.lanes)))
-        : addI(turn?.origin ?? origin, i32(place.r));
+        : addI(turn?.origin ?? origin, this.rowOf(place.r));
       // More lanes than rows, or rows beyond the edge: a copy of the last.
       const inTile = loaded && (place.j + 1) * this.lanes > this.rows;
       const near = inTile ? minI(index, addI(origin, i32(this.rows - 1))) : index;
@@ -475,9 +521,4 @@ class SubgroupProduct {
       );
     });
   }
-}
-
-/** Whether a statement sums over inner axes. */
-function isRowSum({ kind }: Plain): boolean {
-  return kind === "reduce" || kind === "moments";
 }

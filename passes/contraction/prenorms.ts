@@ -5,12 +5,17 @@
  *
  *     z W  =  ( d W′  −  (μ − y₀) · 1W′ ) / σ  +  β W        W′ = γ W; W′, 1W′ and βW are made once, in the load stage
  *
- * The shift keeps the difference as small as σ where |μ| ≫ σ. RMS and L2 norms have μ = 0 and need none. γ is folded into W only
- * where W is stored in f32 and W′ fits a binding: in a product's loop a load of γ would cost as much as two rows of sums.
+ * The shift keeps the difference as small as σ where |μ| ≫ σ. RMS and L2 norms have μ = 0 and need none. `fuse` computes
+ * `row_statistics` inside the products (fusion/statistics.ts), and lowerings on the way: `subgroup` in the loop over k, `blocked` while
+ * the rows are staged in workgroup memory, RMS and L2 norms alone there. On tensor cores rows are rounded to 16 bits as they are
+ * staged, which wants them normed.
  *
- * It pays where the products are narrow. Every tile of columns gathers the statistics again: on lavapipe a gate and up of
- * 1024 columns took 3 % longer so, while the norm's own kernel takes 1 % of their time. `fuse` computes `row_statistics` inside the
- * products (fusion/statistics.ts), and the `subgroup` lowering in their loop; no other lowering does, so no other device gets them.
+ * γ goes to W on a software device, where a load of it in a product's loop would cost as much as two rows of sums: if W is stored in
+ * f32 and W′ fits a binding. Elsewhere it goes to the rows, once an element as they are staged: z W = ((y γ) W) / σ.
+ *
+ * Every tile of columns gathers the statistics again: 1 multiply-add an element of the row for as many as the tile has columns, 128
+ * of workgroup memory, 32 of a subgroup. There a gate and up of 1024 columns took 3 % longer on lavapipe, while the norm's own kernel takes
+ * 1 % of their time; so wide products take over a norm only where two of them are one kernel (interleave-weights), which saves more.
  */
 
 import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
@@ -23,6 +28,7 @@ import { maxLevel, viewStage } from "../../src/ir/stage.ts";
 import { storageOf } from "../../src/ir/storage.ts";
 import { isAnchor } from "../fusion/groups.ts";
 import { type About, type Rewriter, readersOf, through } from "../rewrite.ts";
+import { meet } from "./meeting.ts";
 import { keepsChannels } from "./norms.ts";
 
 type Einsum = Extract<Op, { kind: "einsum" }>;
@@ -36,6 +42,8 @@ export interface Prenorm {
   readonly op: Normalize;
   readonly gain: Operand | undefined;
   readonly bias: Operand | undefined;
+  /** Whether γ is multiplied into W rather than into the rows. */
+  readonly folds: boolean;
 }
 
 /** Of a product's time, what gathering the statistics of its rows adds: measured for rms, with Welford's rule three times as much. */
@@ -53,18 +61,22 @@ export function prenorms(
 ): ReadonlyMap<number, Prenorm> {
   const found = new Map<number, Prenorm>();
   // Products in 16 bits would take a row that is not normed yet.
-  if (graph.precision.compute !== "f32" || !profile.features.software) return found;
+  if (graph.precision.compute !== "f32" || profile.cuda !== undefined) return found;
+  const { software } = profile.features;
   const readers = readersOf(graph);
   const seen = new Set(graph.outputs.flatMap((o) => [o.value.id, ...(o.logit ? [o.logit.id] : [])]));
   for (const norm of graph.nodes) {
     if (norm.op.kind !== "normalize" || !isStoredAnyway(norm.inputs[0], graph, readers)) continue;
     const { last, gain, bias, members } = affinePart(norm, graph, readers);
     if (members.some((n) => seen.has(n.id) || n.keep)) continue;
-    const parts = { norm, op: norm.op, gain, bias };
+    if (!software && (norm.op.norm === "layer" || bias !== undefined)) continue;
+    const parts = { norm, op: norm.op, gain, bias, folds: software };
     const sites = readers[last.id];
     if (!sites.every(({ node, operand }) => takesOver(node, operand, parts, last, graph, profile))) continue;
     const columns = sites.reduce((sum, { node, operand }) => sum + columnsOf(node, operand, graph), 0);
-    if (sites.length === 0 || !pays(norm, columns, graph, ceilings)) continue;
+    const [p, q] = sites.map(({ node }) => node);
+    const pair = sites.length === 2 && meet(p, q, graph, readers);
+    if (sites.length === 0 || (software && !pays(norm, columns, pair, graph, ceilings))) continue;
     for (const { node, operand } of sites) found.set(node.id, { ...parts, k: operand });
   }
   return found;
@@ -98,18 +110,24 @@ function affinePart(
   return { last: members[members.length - 1], gain, bias, members };
 }
 
-/** Whether the statistics in all products cost less than the norm's own kernel, which reads each row and writes it. */
+/**
+ * Whether the statistics in all products cost less than the norm's own kernel, which reads each row and writes it; of a pair that
+ * becomes one kernel (`columns` of both), than that and the one product's result on its way to the other.
+ */
 function pays(
   { op, type, stage }: Node,
   columns: number,
+  pair: boolean,
   { serve }: Graph,
   ceilings: DeviceCeilings,
 ): boolean {
   if (op.kind !== "normalize") return false;
   const calls = maxLevel(stage) > 2 ? serve.candidates : serve.requests;
   const elements = type.shape.reduce<number>((n, s) => n * Number(s), calls);
-  const alone = ceilings.dispatch + (2 * BYTES * elements) / ceilings.bandwidth;
-  return SHARES[op.norm] * ((2 * elements * columns) / ceilings.flops) <= alone;
+  const pass = (count: number): number => ceilings.dispatch + (2 * BYTES * count) / ceilings.bandwidth;
+  const rows = elements / Number(type.shape[type.shape.length - 1]);
+  const apart = pass(elements) + (pair ? pass((rows * columns) / 2) : 0);
+  return SHARES[op.norm] * ((2 * elements * columns) / ceilings.flops) <= apart;
 }
 
 function columnsOf({ op, inputs }: Node, k: number, graph: Graph): number {
@@ -124,7 +142,7 @@ function columnsOf({ op, inputs }: Node, k: number, graph: Graph): number {
 function takesOver(
   node: Node,
   k: number,
-  norm: Pick<Prenorm, "norm" | "gain">,
+  norm: Pick<Prenorm, "norm" | "gain" | "folds">,
   last: Node,
   graph: Graph,
   profile: Profile,
@@ -152,7 +170,7 @@ function takesOver(
   const from = norm.norm.inputs[0];
   const view = rows && from.map ? composeMaps(rows, from.map) : (rows ?? from.map);
   if (view && !inFours(view)) return false;
-  if (norm.gain === undefined) return true;
+  if (norm.gain === undefined || !norm.folds) return true;
   const bytes = sizes.reduce<number>((n, s) => n * Number(s), BYTES);
   const gain = rows ? through(norm.gain, rows, (id) => graph.nodes[id].type) : norm.gain;
   return (
@@ -184,9 +202,9 @@ export function takeOver(node: Node, op: Einsum, prenorm: Prenorm, out: Rewriter
 
   const plain = out.operand(node.inputs[1 - k]);
   const sizes = out.typeOf(plain).shape;
-  const laid = gain && alongWeights(seen(gain), labels, others, sizes);
+  const laid = gain && prenorm.folds ? alongWeights(seen(gain), labels, others, sizes) : undefined;
   const weight = laid ? pointwise("mul", plain, laid) : plain;
-  const acc = product(shifted, weight);
+  const acc = product(gain && !laid ? pointwise("mul", shifted, seen(gain)) : shifted, weight);
   const whole = out.typeOf(acc).shape;
   const rows = labels.slice(0, -1).map((l) => axis(`i${op.out.indexOf(l)}`, whole[op.out.indexOf(l)]));
   const statistic = (which: number): Operand =>
@@ -254,12 +272,12 @@ function restrict({ id, map }: Operand, labels: readonly number[], kept: readonl
 }
 
 /**
- * Whether the operand of the norm lies in memory in any case: it ends what some kernel computes. Otherwise the products would read
+ * Whether the operand of the norm lies in memory in any case: it is a feature, or ends what some kernel computes. Otherwise the products would read
  * through what makes it, once a tile of columns.
  */
 function isStoredAnyway({ id }: Operand, graph: Graph, readers: Readers): boolean {
   const node = graph.nodes[id];
-  if (isAnchor(node)) return true;
+  if (isAnchor(node) || node.op.kind === "feature") return true;
   if (node.op.kind !== "pointwise") return false;
   return node.inputs.some(
     (o) =>

@@ -5,7 +5,8 @@
  *     %a = einsum "n t k, t k d -> n t d" %y %w
  *     %b = mul %a %s[n, t, 1]                        one kernel: squares and sum over k in one sweep
  */
-import type { Graph, Node } from "../../src/ir/graph.ts";
+import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
+import { sameOperand } from "../contraction/meeting.ts";
 import type { readersOf } from "../rewrite.ts";
 import { isAnchor } from "./groups.ts";
 import { dotRoles } from "./roles.ts";
@@ -65,5 +66,13 @@ function sumsRows(product: Node, statistics: Node, graph: Graph): boolean {
   if (roles?.k.length !== 1) return false;
   const [of] = statistics.inputs;
   const row = of.map?.out ?? graph.nodes[of.id].type.shape;
-  return sizes.get(roles.k[0]) === row[row.length - 1] && product.inputs[roles.a].id === of.id;
+  return sizes.get(roles.k[0]) === row[row.length - 1] && isRow(product.inputs[roles.a], of, graph);
+}
+
+/** Whether a product's rows are those, or those times parameters: the norm's gain. */
+function isRow(rows: Operand, of: Operand, graph: Graph): boolean {
+  if (rows.id === of.id) return true;
+  const { op, inputs } = graph.nodes[rows.id];
+  if (rows.map !== undefined || op.kind !== "pointwise" || op.fn !== "mul") return false;
+  return [0, 1].some((k) => sameOperand(inputs[k], of) && graph.nodes[inputs[1 - k].id].program === "load");
 }

@@ -9,15 +9,17 @@
  * to its cores in equal shares before they start, so that a round is over when the last core is done: rounds are whole.
  */
 import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
+import type { PlanValue } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import type { Schedule } from "../../src/ir/schedule.ts";
 import { points } from "../../src/ir/schedule.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import { type Form, pointsExpected } from "./form.ts";
+import { tensorCoreSeconds } from "./tensorcores.ts";
 
-/** Rate of tensor cores in 16 bits beside that of f32, and the products that staging an element costs. */
-const TENSOR_CORES = 8;
-const STAGING = 64;
+/** Rate of warpgroups on tensor cores beside that of f32, and the products that an element costs which the copy engine brings. */
+const WARPGROUPS = 32;
+const COPYING = 16;
 
 /** Of what a cost depends on beside the kernel and its schedule. */
 export interface CostContext {
@@ -25,6 +27,8 @@ export interface CostContext {
   readonly ceilings: DeviceCeilings;
   /** Rows of the batch axis in the call. */
   readonly rows: number;
+  /** The plan's values. */
+  readonly values: readonly PlanValue[];
 }
 
 /** Predicted seconds of one launch of `kernel`, in the form `form`, under `schedule`. */
@@ -32,7 +36,8 @@ export function predict(kernel: TileKernel, form: Form, schedule: Schedule, cont
   const { ceilings } = context;
   const workgroups = workgroupsExpected(kernel, schedule, context.rows);
   const one = workgroupSeconds(kernel, form, schedule, context);
-  const rounds = Math.ceil(workgroups / ceilings.workers);
+  const workers = schedule.lowering.kind === "hopper" ? schedule.lowering.blocks : ceilings.workers;
+  const rounds = Math.ceil(workgroups / workers);
   return ceilings.dispatch + Math.max(rounds * (ceilings.workgroup + one), memorySeconds(kernel, context));
 }
 
@@ -64,15 +69,17 @@ const SOFTMAX = 30;
 function workgroupSeconds(
   kernel: TileKernel,
   form: Form,
-  { lowering, tiles }: Schedule,
+  { lowering, tiles, steps: stepsOf }: Schedule,
   context: CostContext,
 ): number {
   const { ceilings } = context;
   const inner = (name: string): number => kernel.inner.find((a) => a.name === name)?.extent ?? 1;
   const perWorker = ceilings.flops / ceilings.workers;
   if (form.form === "dot" && lowering.kind === "subgroup") {
-    const dots = kernel.body.filter((s) => s.kind === "dot").length;
     const { lanes, rows } = lowering;
+    // Two products that share a lane's columns have one sum.
+    const shared = tiles[form.dot.n] === 2 * lanes;
+    const dots = shared ? 1 : kernel.body.filter((s) => s.kind === "dot").length;
     const steps = inner(form.dot.k) / 4;
     // Products of one kernel share the rows that it loads.
     const loads = Math.ceil(rows / lanes) + 4 * dots;
@@ -99,13 +106,16 @@ function workgroupSeconds(
     return (dots * (inner(form.dot.k) * 2 * m * n * (1 + 2 * reads) + 2 * m * n)) / perWorker;
   }
   if (form.form === "dot" && lowering.kind === "mma") {
+    const { k } = form.dot;
+    return tensorCoreSeconds(kernel, lowering, context.values, stepsOf[k] ?? 1, inner(k), perWorker);
+  }
+  if (form.form === "dot" && lowering.kind === "hopper") {
     const dots = kernel.body.filter((s) => s.kind === "dot").length;
-    const { warpsM, warpsN, tilesM, tilesN } = lowering;
-    const m = 16 * warpsM * tilesM;
-    const n = 8 * warpsN * tilesN;
-    // What is staged feeds as many products as the tile is long on the other side.
-    const staging = STAGING * (1 / m + 1 / n);
-    return (dots * inner(form.dot.k) * 2 * m * n * (1 + staging)) / (TENSOR_CORES * perWorker);
+    const { groups, tilesM, columns, blocks } = lowering;
+    const m = 64 * groups * tilesM;
+    const copying = COPYING * (1 / m + 1 / columns);
+    const rate = (WARPGROUPS * ceilings.flops) / blocks;
+    return (dots * inner(form.dot.k) * 2 * m * columns * (1 + copying)) / rate;
   }
   if (form.form === "score" && lowering.kind === "score") {
     const { lanes, rows, groups, combine } = lowering;

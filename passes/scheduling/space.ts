@@ -4,13 +4,16 @@
  */
 import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
 import { defaultCeilings } from "../../src/ir/ceilings.ts";
+import { int } from "../../src/ir/expr.ts";
 import type { Graph } from "../../src/ir/graph.ts";
+import { interleavedProducts } from "../../src/ir/interleaved.ts";
 import type { Plan } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { type Schedule, scheduleOf, withSchedule } from "../../src/ir/schedule.ts";
 import type { ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import { predict } from "./costmodel.ts";
 import { type Form, formOf, pointsExpected, prepared, servedRows } from "./form.ts";
+import { onHopper } from "./hopper.ts";
 import { onTensorCores } from "./tensorcores.ts";
 import { byBlocks, byMatrices } from "./workgroups.ts";
 
@@ -33,12 +36,12 @@ export function scheduleSpace(
   const form = formOf(base, plan.values);
   const rows = servedRows(base, plan);
   // As a kernel holds it: tiles and steps of 1 left out.
-  const spelled = candidates(base, form, profile, rows, compute).map((s) =>
+  const spelled = candidates(base, form, plan.values, profile, rows, compute).map((s) =>
     scheduleOf(withSchedule(base, s)),
   );
   const costs = spelled.map((schedule) => ({
     schedule,
-    seconds: predict(base, form, schedule, { profile, ceilings, rows }),
+    seconds: predict(base, form, schedule, { profile, ceilings, rows, values: plan.values }),
   }));
   // Equal costs keep the order of the list, which begins with what was found best.
   const ordered = costs.sort((a, b) => a.seconds - b.seconds);
@@ -68,6 +71,7 @@ function soonestCompiled(ordered: readonly Costed[], { dispatch }: DeviceCeiling
 function candidates(
   kernel: TileKernel,
   form: Form,
+  values: Plan["values"],
   profile: Profile,
   rows: number,
   compute: Graph["precision"]["compute"],
@@ -78,7 +82,7 @@ function candidates(
     case "score":
       return scores(kernel, form.score, profile, rows);
     case "dot":
-      return products(kernel, form.dot, profile, rows, compute);
+      return products(kernel, form.dot, values, profile, rows, compute);
     case "row":
       return rowSweeps(profile);
     case "element":
@@ -111,6 +115,7 @@ const SUBGROUP_ROWS = [16, 32, 24, 20, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1];
 function products(
   kernel: TileKernel,
   dot: Dot,
+  values: Plan["values"],
   profile: Profile,
   rows: number,
   compute: Graph["precision"]["compute"],
@@ -119,9 +124,12 @@ function products(
   const expected = pointsExpected(kernel, dot.m, rows);
   const all =
     profile.cuda !== undefined && compute !== "f32"
-      ? onTensorCores(kernel, dot, compute, expected)
+      ? [
+          ...(compute === "tf32" ? [] : onHopper(kernel, values, dot, compute, profile, expected)),
+          ...onTensorCores(kernel, values, dot, compute, profile, expected),
+        ]
       : profile.features.software && lanes !== undefined
-        ? bySubgroup(dot, lanes, expected)
+        ? bySubgroup(kernel, dot, lanes, expected)
         : [
             ...(lanes === undefined ? [] : byMatrices(kernel, dot, profile, lanes, expected)),
             ...byBlocks(kernel, dot, profile, expected),
@@ -138,11 +146,16 @@ function products(
 /** Rows of a tile of a list, at most: each group ends in one that is partly filled. */
 const MOST_LIST_ROWS = 16;
 
-function bySubgroup(dot: Dot, lanes: number, expected: number): Schedule[] {
+/**
+ * Two products whose weights lie side by side take one sum a lane, and half as many columns each, where the rows of a tile can be
+ * shared out between neighbouring lanes afterwards.
+ */
+function bySubgroup(kernel: TileKernel, dot: Dot, lanes: number, expected: number): Schedule[] {
   const most = Math.max(1, Math.ceil(expected));
+  const shared = interleavedProducts(kernel, int(0)) !== undefined;
   return SUBGROUP_ROWS.filter((rows) => rows <= most || rows === roundedUp(most)).map((rows) => ({
     lowering: { kind: "subgroup", lanes, rows },
-    tiles: { [dot.m]: rows, [dot.n]: 4 * lanes },
+    tiles: { [dot.m]: rows, [dot.n]: (shared && rows % 2 === 0 ? 2 : 4) * lanes },
     steps: { [dot.k]: 4 },
   }));
 }

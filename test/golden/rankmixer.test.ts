@@ -2,6 +2,7 @@
  * RankMixer at a small size, as text, at every step: the elaborated Graph, what each pass makes of it, the Plan and the WGSL,
  * for the two built-in profiles. `npm run test:update` writes the files anew; read what changed.
  */
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.ts";
@@ -30,9 +31,10 @@ async function texts(profile: string): Promise<Map<string, string>> {
 
 describe.each(["software", "gpu"])("RankMixer for %s", (profile) => {
   it("is compiled as the golden files say", async () => {
-    for (const [name, text] of await texts(profile)) {
-      await expect(text).toMatchFileSnapshot(join(import.meta.dirname, "rankmixer", profile, name));
-    }
+    const folder = join(import.meta.dirname, "rankmixer", profile);
+    const made = await texts(profile);
+    for (const [name, text] of made) await expect(text).toMatchFileSnapshot(join(folder, name));
+    expect(readdirSync(folder).sort(), "files of passes and kernels that are no more").toEqual([...made.keys()].sort());
   });
 
   it("is compiled to the same text every time, which names nothing of the machine", async () => {

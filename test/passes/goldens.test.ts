@@ -7,6 +7,7 @@ import { contract } from "../../passes/contract.ts";
 import { demand } from "../../passes/demand.ts";
 import { foldLayout } from "../../passes/fold-layout.ts";
 import { type Fused, fuse } from "../../passes/fuse.ts";
+import { interleaveWeights } from "../../passes/interleave-weights.ts";
 import { mergePhases } from "../../passes/merge-phases.ts";
 import { pairProducts } from "../../passes/pair-products.ts";
 import { passes } from "../../passes/pipeline.ts";
@@ -40,6 +41,7 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "sparsify-experts": (g) => printGraph(sparsifyExperts.run(g, context)),
   "spell-top-k": (g) => printGraph(spellTopK.run(g, context)),
   "slice-parameters": (g) => printGraph(sliceParameters.run(g, small)),
+  "interleave-weights": (g) => printGraph(interleaveWeights.run(g, context)),
   "assign-layout": (g) => printGraph(assignLayout.run(g, context)),
   fuse: (g) => plan(fused(g)),
   "pair-products": (g) => plan(pairProducts.run(fused(g), context)),

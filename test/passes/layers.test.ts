@@ -68,16 +68,18 @@ describe("kernels of a layer", () => {
     expect(countOf(kernels, "layers_1_hstu")).toBeLessThanOrEqual(6);
   });
 
-  it("TokenMixer-Large: norm, gate and up, down, for each of its two FFNs", () => {
+  it("TokenMixer-Large: gate and up with the norm's statistics, and down, for each of its two FFNs", () => {
     const gpu = itemKernels("examples/tokenmixer_large.rmx", {}, "all", "gpu");
-    expect(countOf(gpu, "layers_1_block")).toBe(6);
+    expect(countOf(gpu, "layers_1_block")).toBe(4);
+    const software = itemKernels("examples/tokenmixer_large.rmx", { D: "256" });
+    expect(countOf(software, "layers_1_block")).toBe(4);
+    const apart = itemKernels("examples/tokenmixer_large.rmx", { D: "256" }, "vertical");
+    expect(countOf(apart, "layers_1_block")).toBe(8);
   });
 
-  it("TokenMixer-Large on a software device: gate and up apart, which is faster there", () => {
+  it("TokenMixer-Large where weights side by side are above one binding: gate and up apart", () => {
     const large = itemKernels("examples/tokenmixer_large.rmx");
     expect(countOf(large, "layers_1_block")).toBe(8);
-    const narrow = itemKernels("examples/tokenmixer_large.rmx", { D: "32" });
-    expect(countOf(narrow, "layers_1_block")).toBe(6);
   });
 
   it("a router, its table and its experts: three more than a dense layer", () => {

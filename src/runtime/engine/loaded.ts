@@ -6,12 +6,20 @@
  * many are between submission and results. A call with more rows than the limits of a binding allow is cut into chunks
  * of rows, which are calls of their own that do not know of one another.
  */
-import { fromF16Bits } from "../../ir/codecs/half.ts";
+import { fromBf16Bits, fromF16Bits } from "../../ir/codecs/half.ts";
 import { InputError } from "../../ir/error.ts";
 import type { Stage } from "../../ir/graph.ts";
-import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
+import {
+  isScore,
+  type KernelText,
+  type Packing,
+  type Plan,
+  type PlanOutput,
+  type PlanValue,
+} from "../../ir/plan.ts";
 import type { KernelDevice } from "../device.ts";
 import { type StageInputs, sliceRows } from "../inputs.ts";
+import { traced } from "../refusal.ts";
 import { storedWeights } from "../storedweights.ts";
 import type { WeightSource } from "../weights.ts";
 import { addKernelTimes, CallClock } from "./clock.ts";
@@ -52,9 +60,10 @@ export interface Meters {
 /** The slots of a handle's requests in the slabs. */
 export type Slots = readonly number[];
 
-/** The f16 numbers that words hold. */
-function halves(words: Words): Float32Array {
-  return Float32Array.from(new Uint16Array(words.buffer, words.byteOffset, 2 * words.length), fromF16Bits);
+/** The 16-bit numbers that words hold. */
+function halves(words: Words, element: Packing["element"]): Float32Array {
+  const bits = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+  return Float32Array.from(bits, element === "bf16" ? fromBf16Bits : fromF16Bits);
 }
 
 interface Flight extends Watched {
@@ -87,7 +96,7 @@ export class LoadedModel implements Keeper<Slots> {
   /** The device has timestamps. */
   readonly #stamps: boolean;
   #identity: Identity | undefined;
-  #params: ReadonlyMap<number, readonly Part[]> = new Map();
+  #params = new Map<number, readonly Part[]>();
   #whole = new Map<number, ComputeBuffer>();
   #lastSlots: Slots = [];
 
@@ -137,7 +146,7 @@ export class LoadedModel implements Keeper<Slots> {
       await model.#load(kernels);
     } catch (error) {
       model.close("the engine was not loaded");
-      throw error;
+      throw traced(error, { plan, kernels });
     }
     meters.stageMs.load = performance.now() - begin;
     return model;
@@ -272,7 +281,8 @@ export class LoadedModel implements Keeper<Slots> {
     const { pieces, rows } = this.#placeOf(id);
     const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
     const data = newValues(value.element, rows * layout.compactUnit);
-    unpackRows(layout, value.packing?.native ? halves(words) : words, rows, data);
+    const { packing } = value;
+    unpackRows(layout, packing?.native ? halves(words, packing.element) : words, rows, data);
     const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
     return { shape, data };
   }
@@ -348,7 +358,27 @@ export class LoadedModel implements Keeper<Slots> {
       if (packed.length === 0) await this.#runAndWait(flight, program, clock);
       else await this.#runAndPack(flight, program, packed);
     }
-    if (this.#options.inspect !== true) program.release();
+    if (this.#options.inspect === true) return;
+    program.release();
+    this.#freeRead();
+  }
+
+  /** Frees what the load stage alone reads: parameters that live on folded into others. */
+  #freeRead(): void {
+    const bound = (["user", "item"] as const).flatMap((stage) =>
+      this.#stage(stage).launches.flatMap(({ pipeline }) => pipeline.text.bindings.map(({ value }) => value)),
+    );
+    const needed = new Set([...bound, ...this.#plan.outputs.map(({ value }) => value)]);
+    for (const [id, parts] of this.#params) {
+      if (needed.has(id)) continue;
+      for (const { buffer } of parts) this.#memory.free(buffer);
+      this.#params.delete(id);
+    }
+    for (const [id, buffer] of this.#whole) {
+      if (needed.has(id)) continue;
+      this.#memory.free(buffer);
+      this.#whole.delete(id);
+    }
   }
 
   /** Kernel by kernel, since those that follow read what the host packs of a value that one has computed. */

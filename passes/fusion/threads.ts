@@ -17,6 +17,12 @@ export function threadsNeeded({ lowering: l }: Pick<TileKernel, "lowering">): nu
       return l.lanes * l.subgroupsM * l.subgroupsN;
     case "mma":
       return 32 * l.warpsM * l.warpsN;
+    case "flash":
+      return 32 * l.warps;
+    case "hopper":
+      return 128 * (l.groups + 1);
+    case "stream":
+      return 32 * l.warpsN * l.warpsK;
     case "list":
     case "phases":
       return l.threads;
@@ -72,6 +78,13 @@ function stagedSteps({ body, inner }: TileKernel): number {
   }, 0);
 }
 
+/** Groups of four in a block of k of `m` rows: each has a sum of its own before a row's are put together. */
+function sharesOfRows({ body, inner }: TileKernel, m: number): number {
+  const dot = body.find((s) => s.kind === "dot");
+  const step = dot?.kind === "dot" ? (inner.find((a) => a.name === dot.k)?.step ?? 1) : 0;
+  return (m * step) / 4;
+}
+
 /** Bytes of workgroup memory that a kernel's lowering takes, at most. */
 export function workgroupBytes(kernel: TileKernel, threads: number): number {
   const { lowering: l } = kernel;
@@ -86,14 +99,15 @@ export function workgroupBytes(kernel: TileKernel, threads: number): number {
       const staged = (l.buffers ?? 1) * stagedSteps(kernel);
       // Beside the staged tiles: what belongs to a row or a column alone, and what threads sum it with.
       const lone = kernel.body.filter((s) => s.kind !== "dot" && s.kind !== "store").length;
-      return 4 * (staged * points + lone * (m + n + threads));
+      return 4 * (staged * points + lone * (m + n + threads + sharesOfRows(kernel, m)));
     }
     case "matrix": {
       const m = l.shape.m * l.subgroupsM * l.tilesM;
       const n = l.shape.n * l.subgroupsN * l.tilesN;
       const dots = kernel.body.filter((s) => s.kind === "dot").length;
       const lone = kernel.body.length - dots;
-      return 4 * (stagedSteps(kernel) * (m + n) + dots * m * n + lone * (m + n + threads));
+      const own = m + n + threads + sharesOfRows(kernel, m);
+      return 4 * (stagedSteps(kernel) * (m + n) + dots * m * n + lone * own);
     }
     default:
       return 0;

@@ -15,16 +15,21 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 @group(0) @binding(3) var<storage, read> u: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
-var<workgroup> sum_tile: array<f32, 16>;
 var<workgroup> a_tile: array<f32, 256>;
 var<workgroup> b_tile: array<f32, 512>;
 var<workgroup> b_tile1: array<f32, 512>;
 var<workgroup> gate_tile: array<f32, 512>;
 var<workgroup> up_tile: array<f32, 512>;
+var<workgroup> sum_parts: array<f32, 64>;
+var<workgroup> sum_tile: array<f32, 16>;
 
 fn silu_f32x4(x: vec4<f32>) -> vec4<f32> {
   let e = exp(-abs(x));
   return x * select(e, vec4<f32>(1.0), x >= vec4<f32>(0.0)) / (1.0 + e);
+}
+
+fn sum4(v: vec4<f32>) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
 }
 
 @compute @workgroup_size(64)
@@ -45,18 +50,7 @@ fn main(
   let t = group / n_tiles / 2;
   let row = thread / 8;
   let column = thread % 8;
-  let n_own = call.one * 16;
-  let d_end = call.one * 19;
-  for (var own = thread; own < n_own; own += 64) {
-    let n_own1 = min(n0 + own, n_end - 1);
-    var sum_own: f32 = 0.0;
-    for (var d = 0; d < d_end; d++) {
-      let x_at = x[n_own1 * 38 + t * 19 + d];
-      sum_own += x_at;
-    }
-    sum_tile[own] = sum_own;
-  }
-  workgroupBarrier();
+  var sum_0: vec4<f32>;
   let subgroup_row = subgroup / 2 * 16;
   let subgroup_column = subgroup % 2 * 16;
   var gate_0_0 = subgroup_matrix_result<f32, 8, 8>();
@@ -75,6 +69,7 @@ fn main(
     let n_stage0 = min(n0 + at_row, n_end - 1);
     let x_at = vec4<f32>(x[n_stage0 * 38 + t * 19 + min(d4, 4) * 4], x[n_stage0 * 38 + t * 19 + min(d4, 4) * 4 + 1], x[n_stage0 * 38 + t * 19 + min(d4, 4) * 4 + 2], x[n_stage0 * 38 + t * 19 + min(d4, 4) * 4 + 3]);
     let a = select(vec4<f32>(0.0), x_at, vec4<i32>(d4 * 4, d4 * 4 + 1, d4 * 4 + 2, d4 * 4 + 3) < vec4<i32>(19));
+    sum_0 += select(vec4<f32>(0.0), x_at, vec4<i32>(d4 * 4, d4 * 4 + 1, d4 * 4 + 2, d4 * 4 + 3) < vec4<i32>(19));
     a_tile[at_d * 4 * 16 + at_row] = a.x;
     a_tile[(at_d * 4 + 1) * 16 + at_row] = a.y;
     a_tile[(at_d * 4 + 2) * 16 + at_row] = a.z;
@@ -162,6 +157,13 @@ fn main(
   let up = vec4<f32>(up_tile[at2], up_tile[at2 + 1], up_tile[at2 + 2], up_tile[at2 + 3]);
   let at3 = (row * 2 + 1) * 32 + column * 4;
   let up1 = vec4<f32>(up_tile[at3], up_tile[at3 + 1], up_tile[at3 + 2], up_tile[at3 + 3]);
+  sum_parts[thread] = sum4(sum_0);
+  workgroupBarrier();
+  let n_own = call.one * 16;
+  for (var own = thread; own < n_own; own += 64) {
+    sum_tile[own] = sum_parts[own * 4] + sum_parts[own * 4 + 1] + sum_parts[own * 4 + 2] + sum_parts[own * 4 + 3];
+  }
+  workgroupBarrier();
   let n_row0 = min(n0 + row * 2, n_end - 1);
   let k4_column0 = min(k0 / 4 + column, 9);
   if (n0 + row * 2 < n_end && k0 + column * 4 < 38) {

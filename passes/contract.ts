@@ -23,9 +23,10 @@ type Einsum = Extract<Op, { kind: "einsum" }>;
 export const contract = definePass<Graph, Graph>({
   name: "contract",
   summary: "orders and associates einsums by cost and gives them the two-operand form of kernels",
-  run(graph, { reuse = true, fusion = "all", profile, ceilings = defaultCeilings(profile) }) {
+  run(graph, { reuse = true, fusion = "all", profile, ceilings = defaultCeilings(profile), explain }) {
     const out = new Rewriter(graph);
-    const normed = fusion === "all" ? prenorms(graph, profile, ceilings) : new Map<number, Prenorm>();
+    const normed =
+      fusion === "all" ? prenorms(graph, profile, ceilings, explain) : new Map<number, Prenorm>();
     for (const node of graph.nodes) {
       if (node.op.kind !== "einsum") {
         out.copy(node);

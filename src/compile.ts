@@ -23,7 +23,7 @@ import type { Device } from "./runtime/device.ts";
 import type { Engine } from "./runtime/engine/types.ts";
 import { loadProfile } from "./runtime/profile.ts";
 import type { WeightSource } from "./runtime/weights.ts";
-import { elaborateSpec, type SpecOptions } from "./spec.ts";
+import { elaborateSpec, notesFor, type SpecOptions } from "./spec.ts";
 import { allKernels } from "./variant.ts";
 
 export interface CompileOptions extends SpecOptions {
@@ -43,6 +43,8 @@ export interface CompileOptions extends SpecOptions {
   readonly fuse?: Fusion;
   /** Called after each pass of each variant with what the pass made. */
   readonly onPass?: (pass: string, result: Graph | Plan, profile: Profile) => void;
+  /** Called with what passes say of their choices, a sentence each. */
+  readonly onExplain?: (sentence: string, profile: Profile) => void;
 }
 
 /** A compiled model: one variant a profile. */
@@ -110,12 +112,12 @@ export async function compile(specPath: string, options: CompileOptions = {}): P
   const profiles = (options.profiles ?? ["gpu"]).map((p) => (typeof p === "string" ? loadProfile(p) : p));
   const { graph, diagnostics, sources } = elaborateSpec(specPath, options);
   const variants = profiles.map((profile) => compileFor(graph, profile, options));
-  return new Program(graph, variants, diagnostics, sources);
+  return new Program(graph, variants, notesFor(diagnostics, profiles), sources);
 }
 
 /** The back half: passes, lowering and printing of one Graph for one profile. */
 export function compileFor(graph: Graph, profile: Profile, options: CompileOptions = {}): Variant {
-  const { onPass } = options;
+  const { onPass, onExplain } = options;
   const source = options.choices === true ? withChoices(graph) : graph;
   const {
     graph: final,
@@ -129,6 +131,7 @@ export function compileFor(graph: Graph, profile: Profile, options: CompileOptio
     ...(options.schedules !== undefined && { schedules: options.schedules }),
     ...(options.ceilings !== undefined && { ceilings: options.ceilings }),
     ...(onPass !== undefined && { onPass: (pass, result) => onPass(pass, result, profile) }),
+    ...(onExplain !== undefined && { onExplain: (sentence) => onExplain(sentence, profile) }),
   });
   const print = profile.cuda === undefined ? printWgsl : printCuda;
   const kernels = allKernels(plan).map((kernel): KernelText => print(lowerKernel(kernel, plan)));

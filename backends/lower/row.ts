@@ -1,6 +1,7 @@
 /**
- * @file The `row` lowering: `lanes` threads share a point and deal its inner axes among them; `rows` points a workgroup. It
- * serves row reductions: norms, softmax, pooling, means.
+ * @file The `row` lowering: `lanes` threads share a point and deal its inner axes among them; `rows` points a workgroup side by
+ * side, and `turns` of those one after another. It serves row reductions: norms, softmax, pooling, means. What the points share (a
+ * norm's gain and bias) is loaded before the first turn: the lanes' elements of an inner axis are the same in all of them.
  *
  * Lanes combine through subgroup operations where a point's lanes are exactly a subgroup, else through a tree in
  * workgroup memory. Either order is fixed. A point beyond the grid's edge is computed in vain (as a copy of the last
@@ -14,7 +15,7 @@ import type { Builder } from "./builder.ts";
 import { Expressions } from "./expressions.ts";
 import { openGrid } from "./grid.ts";
 import type { Fold, Team } from "./inner.ts";
-import { foldTwo, Inner } from "./inner.ts";
+import { foldTwo, Inner, runtimeBound } from "./inner.ts";
 import { bindPoint, both, guarded, pointsOf, runPoint } from "./points.ts";
 
 type Row = Extract<TileKernel["lowering"], { kind: "row" }>;
@@ -26,15 +27,14 @@ export function lowerRow(
   bindings: Bindings,
   shared: SharedArray[],
 ): number {
-  const { lanes, rows, combine, vector } = lowering;
-  if (pointsOf(kernel) !== rows)
+  const { lanes, rows, turns = 1, combine, vector } = lowering;
+  if (pointsOf(kernel) !== rows * turns)
     throw new Error(`internal: ${kernel.name} tiles ${pointsOf(kernel)} points for ${rows} rows`);
   const threads = lanes * rows;
   const tiles = openGrid(builder, kernel, bindings);
   const thread = builtin("thread");
   const lane = rows === 1 ? thread : builder.let("lane", remI(thread, i32(lanes)));
   const row = rows === 1 ? i32(0) : builder.let("row", divI(thread, i32(lanes)));
-  const inside = both(bindPoint(builder, tiles, row, 1, true));
 
   const team: Team = {
     lanes,
@@ -44,11 +44,20 @@ export function lowerRow(
   const expressions = new Expressions(builder, bindings);
   const inner = new Inner(builder, expressions, bindings, kernel, team, vector === 4);
   const first = call("eq", { of: "bool", width: 1 }, lane, i32(0));
-  runPoint(builder, expressions, inner, kernel.body, {
-    rewrite: (e) => e,
-    once: (store) => guarded(builder, both(inside === undefined ? [first] : [first, inside]), store),
-    inside: (store) => guarded(builder, inside, store),
-  });
+  const point = (local: ThreadExpr): void => {
+    const inside = both(bindPoint(builder, tiles, local, 1, true));
+    runPoint(builder, expressions, inner, kernel.body, {
+      rewrite: (e) => e,
+      once: (store) => guarded(builder, both(inside === undefined ? [first] : [first, inside]), store),
+      inside: (store) => guarded(builder, inside, store),
+    });
+  };
+  if (turns === 1) point(row);
+  else {
+    builder.for("turn", i32(0), runtimeBound(builder, "turns", turns), i32(1), (turn) =>
+      point(addI(mulI(row, i32(turns)), turn)),
+    );
+  }
   return threads;
 }
 

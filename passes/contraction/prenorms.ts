@@ -27,6 +27,7 @@ import { affineIn, divisibleBy, simplify } from "../../src/ir/simplify.ts";
 import { maxLevel, viewStage } from "../../src/ir/stage.ts";
 import { storageOf } from "../../src/ir/storage.ts";
 import { isAnchor } from "../fusion/groups.ts";
+import type { PassContext } from "../pass.ts";
 import { type About, type Rewriter, readersOf, through } from "../rewrite.ts";
 import { meet } from "./meeting.ts";
 import { keepsChannels } from "./norms.ts";
@@ -58,6 +59,7 @@ export function prenorms(
   graph: Graph,
   profile: Profile,
   ceilings: DeviceCeilings,
+  explain: PassContext["explain"],
 ): ReadonlyMap<number, Prenorm> {
   const found = new Map<number, Prenorm>();
   // Products in 16 bits would take a row that is not normed yet.
@@ -76,7 +78,13 @@ export function prenorms(
     const columns = sites.reduce((sum, { node, operand }) => sum + columnsOf(node, operand, graph), 0);
     const [p, q] = sites.map(({ node }) => node);
     const pair = sites.length === 2 && meet(p, q, graph, readers);
-    if (sites.length === 0 || (software && !pays(norm, columns, pair, graph, ceilings))) continue;
+    if (sites.length === 0) continue;
+    if (software && !pays(norm, columns, pair, graph, ceilings)) {
+      explain?.(
+        `${norm.path} keeps its kernel: gathered by the products that read it, once every 32 of their ${columns} columns, its statistics would take longer`,
+      );
+      continue;
+    }
     for (const { node, operand } of sites) found.set(node.id, { ...parts, k: operand });
   }
   return found;

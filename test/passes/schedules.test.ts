@@ -117,7 +117,9 @@ describe.each([software, gpu])("the space on $name", (profile) => {
       expect(scheduleSpace(made, plan, profile)).toEqual(space);
       const base = prepared(kernel, plan.values);
       const form = formOf(base, plan.values);
-      const costs = space.map((s) => predict(base, form, s, { profile, ceilings, rows: 100 }));
+      const costs = space.map((s) =>
+        predict(base, form, s, { profile, ceilings, rows: 100, values: plan.values }),
+      );
       const [favourite = 0, ...others] = costs;
       expect(others).toEqual(others.toSorted((a, b) => a - b));
       // A driver on a CPU compiles as long as others run: of those that hardly differ, the shortest text comes first.

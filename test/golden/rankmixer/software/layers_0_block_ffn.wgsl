@@ -9,8 +9,8 @@
 //     layers.0.block.norm2: layer_norm
 //     layers.0.block.norm2: mul
 //     layers.0.block.norm2: add
-//     grid   n N, t 4; inside d 16
-//     plan   8 lanes a row, 1 row, combined through the subgroup
+//     grid   n N, t 4 by 4; inside d 16
+//     plan   8 lanes a row, 1 row at a time, 4 one after another, combined through the subgroup
 //   phase 3, pooled: 64 FLOP per row of N
 //     pooled: reduce
 //     grid   e N × 16 by 8; inside k 4
@@ -271,18 +271,19 @@ fn main(
   storageBarrier();
   {
     // layers_0_block_norm2
-    for (var tile = 0; tile < (n_to - n0) * 4; tile++) {
-      let t = tile % 4;
-      let n = n0 + tile / 4;
+    for (var tile = 0; tile < n_to - n0; tile++) {
+      let n = n0 + tile;
       let d4 = min(thread, 3);
-      let layers_0_block_at = layers_0_block[n * 16 + t * 4 + d4];
-      let mean = subgroupAdd(sum4(select(vec4<f32>(0.0), layers_0_block_at, vec4<bool>(thread < 4)))) / 16.0;
-      let away = layers_0_block_at - vec4<f32>(mean);
-      let m2 = subgroupAdd(sum4(select(vec4<f32>(0.0), away * away, vec4<bool>(thread < 4))));
-      if (thread < 4) {
-        let layers_0_block_norm2_gain_at = layers_0_block_norm2_gain[d4];
-        let layers_0_block_norm2_bias_at = layers_0_block_norm2_bias[d4];
-        layers_0_block_norm2[n * 16 + t * 4 + d4] = (layers_0_block_at - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm2_gain_at + layers_0_block_norm2_bias_at;
+      for (var turn = 0; turn < tiles; turn++) {
+        let layers_0_block_at = layers_0_block[n * 16 + turn * 4 + d4];
+        let mean = subgroupAdd(sum4(select(vec4<f32>(0.0), layers_0_block_at, vec4<bool>(thread < 4)))) / 16.0;
+        let away = layers_0_block_at - vec4<f32>(mean);
+        let m2 = subgroupAdd(sum4(select(vec4<f32>(0.0), away * away, vec4<bool>(thread < 4))));
+        if (thread < 4) {
+          let layers_0_block_norm2_gain_at = layers_0_block_norm2_gain[d4];
+          let layers_0_block_norm2_bias_at = layers_0_block_norm2_bias[d4];
+          layers_0_block_norm2[n * 16 + turn * 4 + d4] = (layers_0_block_at - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm2_gain_at + layers_0_block_norm2_bias_at;
+        }
       }
     }
   }

@@ -13,8 +13,8 @@
 //     layers.0.block.norm1: layer_norm
 //     layers.0.block.norm1: mul
 //     layers.0.block.norm1: add
-//     grid   n N, t 4; inside d 16
-//     plan   8 lanes a row, 1 row, combined through the subgroup
+//     grid   n N, t 4 by 4; inside d 16
+//     plan   8 lanes a row, 1 row at a time, 4 one after another, combined through the subgroup
 // reads  videos_rows_item[N, 64], vid_rows[N], stats[N, 32], x_item_tokens_split_linear_w[2, 48, 16], x_item_tokens_split_linear_b[2, 16], x_user_tokens_split_linear[R, 2, 16], request[N], layers_0_block_norm1_gain[16], layers_0_block_norm1_bias[16]
 // writes x_item_tokens_split_linear[N, 2, 16], layers_0_block_norm1[N, 4, 16]
 // cost   3.62 kFLOP per row of N; 6.4 kB and 904 B per row of N
@@ -312,38 +312,40 @@ fn main(
     }
   }
   storageBarrier();
+  let turns = call.one * 4;
   {
     // layers_0_block_norm1
-    for (var tile = 0; tile < (n_to - n0) * 4; tile++) {
-      let t = tile % 4;
-      let n = n0 + tile / 4;
+    for (var tile = 0; tile < n_to - n0; tile++) {
+      let n = n0 + tile;
       let d4 = min(thread, 3);
-      var v: vec4<f32> = vec4<f32>(0.0);
-      if (d4 < 2) {
-        let request_at = request[n];
-        let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(d4, 1) * 4 + t];
-        v = x_user_tokens_split_linear_at;
-      } else {
-        let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(d4 - 2, 0) * 4 + t];
-        v = x_item_tokens_split_linear_at;
-      }
-      var v1: vec4<f32> = vec4<f32>(0.0);
-      if (t < 2) {
-        let request_at = request[n];
-        let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(t, 1) * 4 + d4];
-        v1 = x_user_tokens_split_linear_at;
-      } else {
-        let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(t - 2, 0) * 4 + d4];
-        v1 = x_item_tokens_split_linear_at;
-      }
-      let x = v + v1;
-      let mean = subgroupAdd(sum4(select(vec4<f32>(0.0), x, vec4<bool>(thread < 4)))) / 16.0;
-      let away = x - vec4<f32>(mean);
-      let m2 = subgroupAdd(sum4(select(vec4<f32>(0.0), away * away, vec4<bool>(thread < 4))));
-      if (thread < 4) {
-        let layers_0_block_norm1_gain_at = layers_0_block_norm1_gain[d4];
-        let layers_0_block_norm1_bias_at = layers_0_block_norm1_bias[d4];
-        layers_0_block_norm1[n * 16 + t * 4 + d4] = (v + v1 - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm1_gain_at + layers_0_block_norm1_bias_at;
+      for (var turn = 0; turn < turns; turn++) {
+        var v: vec4<f32> = vec4<f32>(0.0);
+        if (d4 < 2) {
+          let request_at = request[n];
+          let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(d4, 1) * 4 + turn];
+          v = x_user_tokens_split_linear_at;
+        } else {
+          let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(d4 - 2, 0) * 4 + turn];
+          v = x_item_tokens_split_linear_at;
+        }
+        var v1: vec4<f32> = vec4<f32>(0.0);
+        if (turn < 2) {
+          let request_at = request[n];
+          let x_user_tokens_split_linear_at = x_user_tokens_split_linear[request_at * 8 + min(turn, 1) * 4 + d4];
+          v1 = x_user_tokens_split_linear_at;
+        } else {
+          let x_item_tokens_split_linear_at = x_item_tokens_split_linear[n * 8 + max(turn - 2, 0) * 4 + d4];
+          v1 = x_item_tokens_split_linear_at;
+        }
+        let x = v + v1;
+        let mean = subgroupAdd(sum4(select(vec4<f32>(0.0), x, vec4<bool>(thread < 4)))) / 16.0;
+        let away = x - vec4<f32>(mean);
+        let m2 = subgroupAdd(sum4(select(vec4<f32>(0.0), away * away, vec4<bool>(thread < 4))));
+        if (thread < 4) {
+          let layers_0_block_norm1_gain_at = layers_0_block_norm1_gain[d4];
+          let layers_0_block_norm1_bias_at = layers_0_block_norm1_bias[d4];
+          layers_0_block_norm1[n * 16 + turn * 4 + d4] = (v + v1 - mean) * inverseSqrt(m2 / 16.0 + 0.00001) * layers_0_block_norm1_gain_at + layers_0_block_norm1_bias_at;
+        }
       }
     }
   }

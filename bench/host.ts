@@ -15,8 +15,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Align, table } from "../src/cli/text.ts";
 import { median } from "../src/cli/timing.ts";
+import { KernelEngine } from "../src/runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../src/runtime/engine/types.ts";
-import { WebGpuEngine } from "../src/runtime/engine/webgpu.ts";
 import { bundleBeside } from "./bundle.ts";
 import type { FirstCall, KernelCompiles } from "./host/fresh.ts";
 import { callOf, compileFor, load, medium, openGpu, small } from "./host/workload.ts";
@@ -100,7 +100,7 @@ async function measureSteady(): Promise<Steady> {
     engine.destroy();
   }
   const engine = await load(programs.medium, device);
-  if (!(engine instanceof WebGpuEngine)) throw new Error("internal: another engine than the device's");
+  if (!(engine instanceof KernelEngine)) throw new Error("internal: another engine than the device's");
   const call = await callOf(engine, programs.medium, medium);
   for (let k = 0; k < 5; k++) await call();
   const calls: CallTimes[] = [];

@@ -1,11 +1,13 @@
 /**
  * @file What storage types cost and gain: latency of a call against f32's and against the byte floor, the time in which the device reads
- * the stored weights once at the rate of a copy; and device memory against the sum of stored bytes.
+ * the stored weights once, as fast as it reads anything; and device memory against the sum of stored bytes.
  *
  *     npm run bench:precision [-- --rows 1,4,16,64,256 --runs 15 --set D=256 --types 'int8;f16' --json precision.json]
  *
- * The model is workload R (bench/workloads/rankmixer_blocks.rmx), compiled for each number of rows. Engines of all types
- * take turns, so that what else the machine does meets them alike; figures are medians of whole calls.
+ * The model is workload R (bench/workloads/rankmixer_blocks.rmx) with D = 512, two products of 16 weight matrices, compiled for each
+ * number of rows: a call of one row reads 128 MiB in f32, so that it takes many times as long as what surrounds it. Engines of all types
+ * take turns, so that what else the machine does meets them alike. Figures are medians: of whole calls by the clock, and of the time
+ * that the process spent on a core, which is what a software device's kernels cost whoever else is running.
  */
 import { writeFileSync } from "node:fs";
 import { table } from "../src/cli/text.ts";
@@ -14,10 +16,10 @@ import { drawnInputs, drawnWeights, openDevice } from "../src/index.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { storedBytes } from "../src/ir/storage.ts";
 import type { WebGpuDevice } from "../src/runtime/device.ts";
+import { loadKernelEngine } from "../src/runtime/engine/kernelengine.ts";
 import type { Engine } from "../src/runtime/engine/types.ts";
-import { loadWebGpuEngine } from "../src/runtime/engine/webgpu.ts";
 import { stageValues } from "../src/runtime/inputs.ts";
-import { probeDevice } from "../src/runtime/probe.ts";
+import { readRate } from "../src/runtime/probe.ts";
 import { elaborateSpec } from "../src/spec.ts";
 import { median } from "../src/statistics.ts";
 
@@ -41,6 +43,9 @@ interface Figures {
   readonly ms: number;
   /** Of the time of f32. */
   readonly ofF32: number;
+  /** Milliseconds of all cores together, and the same of f32's. */
+  readonly coreMs: number;
+  readonly coreOfF32: number;
   /** Milliseconds in which the stored bytes are read once. */
   readonly floorMs: number;
   readonly storedBytes: number;
@@ -52,6 +57,7 @@ interface Contender {
   readonly stored: number;
   readonly held: number;
   readonly times: number[];
+  readonly coreTimes: number[];
   call(): Promise<void>;
   free(): void;
 }
@@ -61,11 +67,12 @@ function option(name: string, fallback: string): string {
   return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
 }
 
-const sets = Object.fromEntries(
-  process.argv.flatMap((word, i) =>
+const sets = Object.fromEntries([
+  ["D", "512"],
+  ...process.argv.flatMap((word, i) =>
     process.argv[i - 1] === "--set" ? [word.split("=") as [string, string]] : [],
   ),
-);
+]);
 
 function graphOf(type: string, rows: number): Graph {
   const { graph } = elaborateSpec(SPEC, { set: sets, precision: TYPES[type] });
@@ -75,7 +82,7 @@ function graphOf(type: string, rows: number): Graph {
 async function contender(type: string, rows: number, device: WebGpuDevice): Promise<Contender> {
   const graph = graphOf(type, rows);
   const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
-  const engine: Engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights);
+  const engine: Engine = await loadKernelEngine(device, compileFor(graph, device.profile), weights);
   // Before a call has made its own buffers, what is held are the parameters and a few words a kernel.
   const held = engine.stats().bytes;
   const inputs = drawnInputs(graph.features, { requests: 1, candidates: rows, seed: 2 });
@@ -86,6 +93,7 @@ async function contender(type: string, rows: number, device: WebGpuDevice): Prom
     stored: graph.params.reduce((sum, { shape, storage }) => sum + storedBytes(shape, storage), 0),
     held,
     times: [],
+    coreTimes: [],
     call: async () => {
       await engine.score(user, items, { candidates: rows });
     },
@@ -100,11 +108,15 @@ async function measure(rows: number, types: readonly string[], device: WebGpuDev
   const contenders: Contender[] = [];
   for (const type of types) contenders.push(await contender(type, rows, device));
   for (const { call } of contenders) await call();
-  for (let run = 0; run < Number(option("runs", "15")); run++) {
-    for (const { call, times } of contenders) {
+  const runs = Math.max(5, Math.round(Number(option("runs", "15")) / Math.max(1, rows / 64)));
+  for (let run = 0; run < runs; run++) {
+    for (const { call, times, coreTimes } of contenders) {
+      const before = process.cpuUsage();
       const started = performance.now();
       await call();
       times.push(performance.now() - started);
+      const { user, system } = process.cpuUsage(before);
+      coreTimes.push((user + system) / 1000);
     }
   }
   for (const { free } of contenders) free();
@@ -117,33 +129,55 @@ const types = Object.keys(TYPES).filter(
 );
 const device = await openDevice("webgpu", { quiet: true });
 if (device.kind !== "webgpu") throw new Error("this measures a WebGPU device");
-const { bandwidth } = await probeDevice(device);
+const bandwidth = await readRate(device);
 const figures: Figures[] = [];
 for (const rows of option("rows", "1,4,16,64,256").split(",").map(Number)) {
   const contenders = await measure(rows, types, device);
-  const f32 = median(contenders[0].times);
-  for (const { type, stored, held, times } of contenders) {
-    const ms = median(times);
-    const floorMs = (stored / bandwidth) * 1000;
-    figures.push({ rows, type, ms, ofF32: ms / f32, floorMs, storedBytes: stored, heldBytes: held });
+  const [f32] = contenders;
+  if (f32 === undefined) throw new Error("nothing was measured");
+  for (const { type, stored, held, times, coreTimes } of contenders) {
+    const [ms, coreMs] = [median(times), median(coreTimes)];
+    figures.push({
+      rows,
+      type,
+      ms,
+      ofF32: ms / median(f32.times),
+      coreMs,
+      coreOfF32: coreMs / median(f32.coreTimes),
+      floorMs: (stored / bandwidth) * 1000,
+      storedBytes: stored,
+      heldBytes: held,
+    });
   }
 }
 device.destroy();
 
-console.log(`${device.name}; a copy moves ${(bandwidth / 1e9).toFixed(1)} GB/s\n`);
+console.log(`${device.name}; it reads ${(bandwidth / 1e9).toFixed(1)} GB/s\n`);
 console.log(
   table(
-    ["rows", "weights in", "ms", "of f32", "byte floor, ms", "stored, MiB", "held over stored"],
-    figures.map(({ rows, type, ms, ofF32, floorMs, storedBytes: stored, heldBytes: held }) => [
-      String(rows),
-      type,
-      ms.toFixed(2),
-      ofF32.toFixed(2),
-      floorMs.toFixed(2),
+    [
+      "rows",
+      "weights in",
+      "ms",
+      "of f32",
+      "core ms",
+      "of f32",
+      "byte floor, ms",
+      "stored, MiB",
+      "held over stored",
+    ],
+    figures.map(({ storedBytes: stored, heldBytes: held, ...row }) => [
+      String(row.rows),
+      row.type,
+      row.ms.toFixed(2),
+      row.ofF32.toFixed(2),
+      row.coreMs.toFixed(2),
+      row.coreOfF32.toFixed(2),
+      row.floorMs.toFixed(2),
       (stored / 2 ** 20).toFixed(2),
       `${((held / stored - 1) * 100).toFixed(1)} %`,
     ]),
-    ["right", "left", "right", "right", "right", "right", "right"],
+    ["right", "left", "right", "right", "right", "right", "right", "right", "right"],
   ),
 );
 const file = option("json", "");

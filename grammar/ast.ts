@@ -229,7 +229,7 @@ export interface LabelDecl {
   readonly span: Span;
 }
 
-export type ComputeName = "f32" | "f16" | "bf16";
+export type ComputeName = "f32" | "f16" | "bf16" | "tf32";
 export type StorageName =
   | { readonly kind: "plain"; readonly type: "f32" | "f16" | "bf16" | "fp8_e4m3" | "fp8_e5m2" }
   | Int8Name;

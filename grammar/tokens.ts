@@ -60,6 +60,7 @@ export const Seq = keyword("seq");
 export const F32 = keyword("f32");
 export const F16 = keyword("f16");
 export const Bf16 = keyword("bf16");
+export const Tf32 = keyword("tf32");
 export const I32 = keyword("i32");
 export const Int8 = keyword("int8");
 export const Fp8E4m3 = keyword("fp8_e4m3");
@@ -194,7 +195,26 @@ const keywords: TokenType[] = [
     Loss,
     LabelWord,
   ],
-  ...[Precision, Serve, As, In, Of, Id, Ids, Seq, F32, F16, Bf16, I32, Int8, Fp8E4m3, Fp8E5m2, Num, BoolType],
+  ...[
+    Precision,
+    Serve,
+    As,
+    In,
+    Of,
+    Id,
+    Ids,
+    Seq,
+    F32,
+    F16,
+    Bf16,
+    Tf32,
+    I32,
+    Int8,
+    Fp8E4m3,
+    Fp8E5m2,
+    Num,
+    BoolType,
+  ],
   ...[IntType, FloatType, FnType, StringType, Compute, Derived, Per, Channel, GroupWord, Asymmetric, Inputs],
   ...reservedWords,
 ];

@@ -6,26 +6,30 @@
  * the own axis innermost, so that a lane that owns adjacent columns loads them in one piece. Readers that disagree, or
  * any other reader, leave it row-major. The packing follows from the uses of the parameter in the Graph and from
  * nothing that a schedule decides. Of a parameter in a packed storage type, blocks of 4 × 4 elements of the innermost contracted and the
- * innermost own axis lie together: 16 bytes of int8, which one load fetches where four rows of 4 bytes would take four. Where a product is over active rows, the axes of its groups count as shared: an expert's weights
- * lie together.
+ * innermost own axis lie together: 16 bytes of int8, which one load fetches where four rows of 4 bytes would take four; but on CUDA
+ * devices parameters of 16 bits keep rows, which are copied for tensor cores as they lie. Where a product is over active rows, the
+ * axes of its groups count as shared: an expert's weights lie together.
  */
 import type { Graph, Node } from "../src/ir/graph.ts";
-import { storageOf } from "../src/ir/storage.ts";
+import { elementBytes, storageOf } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { readersOf } from "./rewrite.ts";
 
 export const assignLayout = definePass<Graph, Graph>({
   name: "assign-layout",
   summary: "chooses the axis order in which each parameter is packed",
-  run(graph) {
+  run(graph, { profile }) {
     const readers = readersOf(graph);
     const nodes = graph.nodes.map((node): Node => {
-      const packed = storageOf(graph, node).element !== "f32";
+      const { element } = storageOf(graph, node);
+      const packed = element !== "f32";
+      // What tensor cores multiply as it lies is copied to them row by row.
+      const rows = profile.cuda !== undefined && elementBytes[element] === 2;
       if (node.op.kind !== "param" && !packed) return node;
       const orders = readers[node.id].map((r) => contractionOrder(r.node, r.operand));
       const first = orders[0];
       if (!first || orders.some((o) => !o || o.join() !== first.join())) return node;
-      const blocks = packed ? blocksOf(first, readers[node.id][0], node) : undefined;
+      const blocks = packed && !rows ? blocksOf(first, readers[node.id][0], node) : undefined;
       if (blocks) return { ...node, layout: { order: first, blocks } };
       return first.every((axis, i) => axis === i) ? node : { ...node, layout: { order: first } };
     });

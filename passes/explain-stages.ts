@@ -8,7 +8,7 @@
  */
 import type { Graph, Node, Op, Operand, Origin, Stage } from "../src/ir/graph.ts";
 import { opDef } from "../src/ir/ops/index.ts";
-import type { Plan } from "../src/ir/plan.ts";
+import { bytesOf, type Plan } from "../src/ir/plan.ts";
 import { boxesOf, type StageLevel, type StageTable, viewStage } from "../src/ir/stage.ts";
 import {
   type Box,
@@ -78,9 +78,6 @@ export interface KeptValue {
   readonly bytes: number;
 }
 
-/** Bytes of a kept element. */
-const ELEMENT_BYTES = 4;
-
 /** `graph` is what `split-stages` is given, `plan` what became of it. */
 export function explainStages(
   graph: Graph,
@@ -116,10 +113,11 @@ export function explainStages(
 }
 
 function keptOf(plan: Plan): KeptValue[] {
-  return plan.values.flatMap(({ home, name, shape, unit }) => {
+  return plan.values.flatMap((value) => {
+    const { home, name, shape, unit } = value;
     if (home.kind !== "kept") return [];
     const own = shape.slice(1).map((extent) => (typeof extent === "number" ? extent : 0));
-    return [{ name, shape: own, bytes: unit * ELEMENT_BYTES }];
+    return [{ name, shape: own, bytes: bytesOf(value, unit) }];
   });
 }
 

@@ -11,6 +11,8 @@
 import { largestCode } from "../src/ir/codecs/codec.ts";
 import type { Graph, Node, Op, Operand, StorageElement } from "../src/ir/graph.ts";
 import { broadcastMap } from "../src/ir/indexmap.ts";
+import { opDef } from "../src/ir/ops/index.ts";
+import { isUniform, maxLevel, minLevel, type StageLevel, type StageTable, uniform } from "../src/ir/stage.ts";
 import { derivedNodes, inputScaleName, needsScale } from "../src/ir/storage.ts";
 import { definePass } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
@@ -91,11 +93,25 @@ function weightOf(
   return op.kind === "view" ? weightOf(graph, inputs[0]) : undefined;
 }
 
+/**
+ * The stage at which `x` is rounded, where that is when all of the product is computed: a request's part of it rounded with the
+ * request would be a kernel of its own, for nothing that is used again. Undefined where parts of the product are known sooner, or are 0.
+ */
+function levelAlone({ stage }: Node, x: StageTable): StageLevel | undefined {
+  return isUniform(stage) && minLevel(x) > 0 ? maxLevel(stage) : undefined;
+}
+
 /** `x` rounded, in place of the operand of `node`. */
 function rounded(x: Operand, { element, path, shared }: Narrow, node: Node, out: Rewriter): Operand {
   const about: About = { path: `${node.path}.inputs`, ...(node.origin && { origin: node.origin }) };
-  const apply = (fn: Fn, ...inputs: readonly Operand[]): Operand =>
-    out.derive({ kind: "pointwise", fn }, inputs, about);
+  const level = levelAlone(node, out.stageOf(x));
+  const derive = (op: Op, inputs: readonly Operand[]): Operand => {
+    if (level === undefined) return out.derive(op, inputs, about);
+    const types = inputs.map((o) => out.typeOf(o));
+    const { shape } = opDef(op.kind).shape(op, types, undefined);
+    return out.add(op, inputs, { ...about, stage: uniform(shape, level) });
+  };
+  const apply = (fn: Fn, ...inputs: readonly Operand[]): Operand => derive({ kind: "pointwise", fn }, inputs);
   if (!needsScale(element)) return apply(ROUND[element], x);
   const spread = (operand: Operand, like: Operand): Operand => {
     const from = out.typeOf(operand).shape;
@@ -110,16 +126,14 @@ function rounded(x: Operand, { element, path, shared }: Narrow, node: Node, out:
   };
   const number = (value: number, like: Operand): Operand =>
     out.add({ kind: "const", value }, [], about, out.typeOf(like));
-  const highest = out.derive(
-    { kind: "reduce", fn: "max", axes: shared, keep: true },
-    [apply("abs", x)],
-    about,
-  );
-  const ofRow = apply("div", highest, number(largestCode(element), highest));
   const name = inputScaleName(path);
-  const one = out.add({ kind: "param", path: name }, [], { path: name }, { shape: [], dtype: "num" });
-  const given = spread(one, highest);
-  const chosen = apply("where", apply("gt", given, number(0, highest)), given, ofRow);
+  const given = out.add({ kind: "param", path: name }, [], { path: name }, { shape: [], dtype: "num" });
+  const isGiven = out.derive({ kind: "pointwise", fn: "gt" }, [given, number(0, given)], about);
+  // Where the scale is given, no row is gone through for its magnitudes.
+  const magnitudes = apply("where", spread(isGiven, x), number(0, x), apply("abs", x));
+  const highest = derive({ kind: "reduce", fn: "max", axes: shared, keep: true }, [magnitudes]);
+  const ofRow = apply("div", highest, number(largestCode(element), highest));
+  const chosen = apply("where", spread(isGiven, highest), spread(given, highest), ofRow);
   const scale = apply("max", chosen, number(SMALLEST, highest));
   const each = spread(scale, x);
   return apply("mul", apply(ROUND[element], apply("div", x, each)), each);

@@ -116,9 +116,10 @@ export function readArtifact(dir: string): Artifact {
   const variants = stored.variants.map((variant): ArtifactVariant => {
     const texts: KernelText[] = [];
     const restore = (stage: Stage) => (kernel: StoredKernel) => {
-      const { file, language, workgroup, bindings, ...tile } = kernel;
+      const { file, language, workgroup, sharedBytes, maps, bindings, ...tile } = kernel;
       const text = readText(join(dir, file));
-      texts.push({ name: kernel.name, stage, language, text, workgroup, bindings });
+      const asked = { ...(sharedBytes && { sharedBytes }), ...(maps && { maps }) };
+      texts.push({ name: kernel.name, stage, language, text, workgroup, ...asked, bindings });
       return { ...tile, stage, inner: [], body: [] } satisfies TileKernel;
     };
     const { load, user, item } = variant.kernels;
@@ -190,12 +191,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function storedKernel(kernel: TileKernel, text: KernelText, file: string): StoredKernel {
   const { name, grid, buffers, slicing, lowering, about, roots } = kernel;
-  const { language, workgroup, bindings } = text;
+  const { language, workgroup, sharedBytes, maps, bindings } = text;
   return {
     name,
     file,
     language,
     workgroup,
+    ...(sharedBytes && { sharedBytes }),
+    ...(maps && { maps }),
     grid,
     bindings,
     buffers,

@@ -11,6 +11,7 @@ import { splitGraph } from "../passes/pipeline.ts";
 import { writeChunksAtomic, writeFileAtomic } from "./files.ts";
 import { InputError } from "./ir/error.ts";
 import type { Graph } from "./ir/graph.ts";
+import { scaledDerived } from "./ir/storage.ts";
 import { drawnWeights } from "./runtime/drawn.ts";
 import { fileWeights } from "./runtime/fileweights.ts";
 import type { WeightSource } from "./runtime/weights.ts";
@@ -71,7 +72,7 @@ export function exportSpec(specPath: string, out: string, options: ExportOptions
 
 function openWeights(graph: Graph, { weights, seed = 0 }: ExportOptions): WeightSource {
   if (weights === undefined) return drawnWeights(graph.params, { seed, perturb: true });
-  return typeof weights === "string" ? fileWeights(weights, graph.params) : weights;
+  return typeof weights === "string" ? fileWeights(weights, graph.params, scaledDerived(graph)) : weights;
 }
 
 /** Inputs are called as features and outputs as tasks, and a name is one value in ONNX. */

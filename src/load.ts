@@ -2,10 +2,11 @@
 import { InputError } from "./ir/error.ts";
 import type { Graph } from "./ir/graph.ts";
 import type { KernelText, Plan } from "./ir/plan.ts";
+import { scaledBy, scaledDerived } from "./ir/storage.ts";
 import type { Device } from "./runtime/device.ts";
+import { loadKernelEngine } from "./runtime/engine/kernelengine.ts";
 import { ReferenceEngine } from "./runtime/engine/reference.ts";
 import type { Engine, EngineOptions, LoadOptions } from "./runtime/engine/types.ts";
-import { loadWebGpuEngine } from "./runtime/engine/webgpu.ts";
 import { fileWeights } from "./runtime/fileweights.ts";
 import { missingLimits } from "./runtime/profile.ts";
 import type { WeightSource } from "./runtime/weights.ts";
@@ -46,7 +47,7 @@ export async function loadEngine(
   }
   const params = program.graph?.params ?? variant?.plan.params ?? [];
   if (typeof weights !== "string") return loadOnto(device, variant, program.graph, weights, options);
-  const file = fileWeights(weights, params);
+  const file = fileWeights(weights, params, scaledBeside(program.graph, variant?.plan));
   try {
     const engine = await loadOnto(device, variant, program.graph, file, { ...options, ownsWeights: true });
     // On the device they are enough; what is read again (a table's rows, all to restore) comes from the file.
@@ -66,7 +67,7 @@ async function loadOnto(
   options: EngineOptions,
 ): Promise<Engine> {
   if (device.kind !== "reference" && variant !== undefined) {
-    return loadWebGpuEngine(device, variant, weights, options);
+    return loadKernelEngine(device, variant, weights, options);
   }
   if (graph === undefined) throw new Error("internal: the reference device without a model");
   return new ReferenceEngine(graph, weights, options);
@@ -93,5 +94,14 @@ export function chooseVariant<V extends LoadableVariant>(
       ),
     ),
     help: "compile for this device: pass its own `profile`, or a file of it (`rmxc doctor --json` prints it)",
+  });
+}
+
+/** The load-stage values whose activations have a calibrated scale in the weights file. */
+function scaledBeside(graph: Graph | undefined, plan: Plan | undefined): readonly string[] {
+  if (graph !== undefined) return scaledDerived(graph);
+  return (plan?.values ?? []).flatMap(({ home }) => {
+    const path = home.kind === "param" ? scaledBy(home.path) : undefined;
+    return path === undefined ? [] : [path];
   });
 }

@@ -7,6 +7,7 @@ import { type Diagnostic, DiagnosticError, type Sources } from "../grammar/diagn
 import { parse } from "../grammar/parser.ts";
 import { InputError } from "./ir/error.ts";
 import type { Graph } from "./ir/graph.ts";
+import type { Profile } from "./ir/profile.ts";
 import { checkLibrary, elaborate } from "./model/elaborate.ts";
 import { nodeHost } from "./model/host.ts";
 
@@ -95,13 +96,25 @@ function refuseOddFiles(path: string): void {
   }
 }
 
+const IN_F32 = "RMX0490";
+
+/** Without the note about WebGPU, where the model is compiled for other devices alone. */
+export function notesFor(
+  diagnostics: readonly Diagnostic[],
+  profiles: readonly Profile[],
+): readonly Diagnostic[] {
+  return profiles.some(({ cuda }) => cuda === undefined)
+    ? diagnostics
+    : diagnostics.filter(({ code }) => code !== IN_F32);
+}
+
 /** Said once, and here alone: storage types have their meaning on every device, the compute type not on all of them. */
 function precisionNote({ precision: { compute, parts } }: Graph): Diagnostic[] {
   const narrow = [compute, ...parts.map((part) => part.compute)].find((type) => type !== "f32");
   if (narrow === undefined) return [];
   return [
     {
-      code: "RMX0490",
+      code: IN_F32,
       severity: "note",
       message: `\`compute = ${narrow}\`: WebGPU kernels add and multiply in f32${narrow === "f16" ? "; what they hand to one another is f16 on a GPU with shader-f16" : ""}`,
     },

@@ -8,10 +8,11 @@
  * - max and min are NaN where either argument is, as the language says; CUDA's fmaxf is not.
  * - pow, tanh, log, exp: CUDA's own are right to 2 ulp.
  */
-import type { Half, Scalar, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
+import type { MmaFormat, PairFn, Scalar, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
 import { OPERATORS, VECTOR_OPERATORS } from "../spelling.ts";
-import { TENSOR } from "./tensorcores.ts";
-import { UNPACK } from "./unpack.ts";
+import { pairFunction } from "./pairs.ts";
+import { TENSOR, waitAsync } from "./tensorcores.ts";
+import { NARROW, UNPACK, WIDEN } from "./unpack.ts";
 
 /** A function of the text: its lines, and the names of those that it calls. */
 export interface DeviceFunction {
@@ -26,7 +27,8 @@ const SCALARS: Readonly<Record<Scalar, string>> = {
   i32: "int",
   u32: "unsigned",
   bool: "bool",
-  f16: "__half",
+  f16: "f16",
+  bf16: "bf16",
 };
 
 const GROUPS: Readonly<Record<Scalar, string>> = {
@@ -34,9 +36,11 @@ const GROUPS: Readonly<Record<Scalar, string>> = {
   i32: "int4",
   u32: "uint4",
   bool: "bool4",
-  f16: "half4",
+  f16: "f16x4",
+  bf16: "bf16x4",
 };
 
+/** The types' names; those of 16 bits are structures of our own. */
 export function typeName({ of, width }: ThreadType): string {
   return width === 1 ? SCALARS[of] : GROUPS[of];
 }
@@ -76,6 +80,7 @@ const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>
   min: {
     f32: ["float y;", 'asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));', "return y;"],
   },
+  exp2: { f32: ["float y;", 'asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(a));', "return y;"] },
   sigmoid: {
     f32: ["const float e = expf(-fabsf(a));", "return (a >= 0.0f ? 1.0f : e) / (1.0f + e);"],
   },
@@ -191,10 +196,12 @@ export class Functions {
     return make(of, parts);
   }
 
-  /** What declares the group's type, where CUDA does not. */
+  /** What declares the type and its group, where CUDA does not without a header. */
   group(of: Scalar): readonly string[] {
-    if (of !== "bool") return [];
-    return [this.use("bool4", ["struct bool4 { bool x, y, z, w; };"])];
+    if (of === "bool") return [this.use("bool4", ["struct bool4 { bool x, y, z, w; };"])];
+    if (of !== "f16" && of !== "bf16") return [];
+    const group = `struct __align__(8) ${of}x4 { ${of} x, y, z, w; };`;
+    return [this.use(`${of}x4`, [`struct __align__(2) ${of} { unsigned short bits; };`, group])];
   }
 
   /** Overloads an operator for two groups, or a group and a scalar. */
@@ -261,22 +268,28 @@ export class Functions {
     );
   }
 
-  /** A group's conversion. */
-  convert(from: Scalar, to: Scalar): string {
+  /** A conversion, of a scalar or of a group. */
+  convert(from: ThreadType, to: Scalar): string {
+    const types = [...this.group(from.of), ...this.group(to)];
+    const scalar = this.convertScalar(from.of, to, types);
+    if (from.width === 1) return scalar;
     const name = `convert_${to}x4`;
+    const parts = PLACES.map((p) => `${scalar}(a.${p})`);
     this.use(
-      `${name} ${from}`,
-      [
-        `${QUALIFIERS} ${GROUPS[to]} ${name}(${GROUPS[from]} a) {`,
-        `  return ${make(
-          to,
-          PLACES.map((p) => `${SCALARS[to]}(a.${p})`),
-        )};`,
-        "}",
-      ],
-      [...this.group(from), ...this.group(to)],
+      `${name} ${from.of}`,
+      [`${QUALIFIERS} ${GROUPS[to]} ${name}(${GROUPS[from.of]} a) {`, `  return ${make(to, parts)};`, "}"],
+      this.known.has(scalar) ? [...types, scalar] : types,
     );
     return name;
+  }
+
+  /** 16-bit numbers have functions of their own, which are named for what they give. */
+  private convertScalar(from: Scalar, to: Scalar, types: readonly string[]): string {
+    const half = from === "f16" || from === "bf16" ? from : to === "f16" || to === "bf16" ? to : undefined;
+    if (half === undefined) return SCALARS[to];
+    if (from !== "f32" && to !== "f32") throw new Error(`internal: ${from} becomes ${to} by way of f32`);
+    const [fn, lines] = from === half ? WIDEN[half] : NARROW[half];
+    return this.use(fn, lines, types);
   }
 
   /** A sum, maximum or minimum over the warp's 32 lanes, the same bits in all of them; or a value of one lane. */
@@ -300,6 +313,21 @@ export class Functions {
     return this.use(fn, TENSOR[fn]);
   }
 
+  /** Waits for the copies of all but the last `pending` batches; the number is part of the instruction. */
+  waitAsync(pending: number): string {
+    return this.use(`wait_async_${pending}`, waitAsync(pending));
+  }
+
+  /** Pairs of 16-bit numbers from words of memory. */
+  pairs(fn: PairFn): string {
+    const use = (name: string): string => {
+      const { lines, needs } = pairFunction(name);
+      for (const need of needs) use(need);
+      return this.use(name, lines, needs);
+    };
+    return use(fn);
+  }
+
   /** Four values of a storage type. */
   unpack(fn: keyof typeof UNPACK): string {
     return this.use(fn, UNPACK[fn]);
@@ -309,8 +337,8 @@ export class Functions {
     return this.warp(transposed ? "ldmatrix_transposed" : "ldmatrix");
   }
 
-  mma(half: Half): string {
-    return this.warp(`mma_${half}`);
+  mma(format: MmaFormat): string {
+    return this.warp(`mma_${format}`);
   }
 
   private function(name: string): DeviceFunction {
@@ -371,5 +399,6 @@ export class Functions {
 }
 
 function make(of: Scalar, parts: readonly string[]): string {
-  return of === "bool" ? `bool4{${parts.join(", ")}}` : `make_${GROUPS[of]}(${parts.join(", ")})`;
+  const own = of === "bool" || of === "f16" || of === "bf16";
+  return own ? `${GROUPS[of]}{${parts.join(", ")}}` : `make_${GROUPS[of]}(${parts.join(", ")})`;
 }

@@ -7,8 +7,8 @@
  * A binding is a pointer to its elements or groups of four; one that is only read is `const` and `__restrict__`, the others may
  * share a buffer. A workgroup is a block; blocks are numbered over both dimensions of the grid.
  */
-import { type LineTable, lineTable } from "../../src/ir/lines.ts";
-import type { KernelText } from "../../src/ir/plan.ts";
+import { lineTable } from "../../src/ir/lines.ts";
+import type { PrintedKernel } from "../../src/ir/plan.ts";
 import type {
   Builtin,
   ThreadBinding,
@@ -23,16 +23,12 @@ import type { TileStmt } from "../../src/ir/tile.ts";
 import { withoutUnused } from "../../src/ir/unused.ts";
 import { ATOM, OPERATORS, shortest, type Text, UNARY, VECTOR_OPERATORS } from "../spelling.ts";
 import { Functions, typeName } from "./functions.ts";
-
-/** A kernel's text, and what each of its lines was made for. */
-export interface CudaText extends KernelText {
-  readonly language: "cuda";
-  readonly lines: LineTable;
-}
+import { bulkLines, fixed, mapParameter, mapText } from "./hopper.ts";
 
 const BUILTINS: Readonly<Record<Builtin, string>> = {
   thread: "thread",
   workgroup: "group",
+  workgroups: "groups",
   subgroup: "(thread / 32)",
   "call.rows": "call.rows",
   "call.from": "call.from",
@@ -42,7 +38,7 @@ const BUILTINS: Readonly<Record<Builtin, string>> = {
 
 const TERNARY = 0;
 
-export function printCuda(program: ThreadProgram): CudaText {
+export function printCuda(program: ThreadProgram): PrintedKernel {
   return new Printer(program).print();
 }
 
@@ -57,34 +53,61 @@ class Printer {
     this.program = program;
   }
 
-  print(): CudaText {
+  print(): PrintedKernel {
     const { program } = this;
     // Compilers warn of what is declared and not used.
     this.block(withoutUnused(program.body), "  ");
     const head = program.header.map((line) => `// ${line}`.trimEnd());
+    head.push(...(program.maps ?? []).map((map) => `// ${mapText(map)}`));
     head.push("", "struct rmxc_call { int rows, from, to, one; };");
+    for (const { element } of program.bindings) this.functions.group(element);
+    const { mbarriers = [], maps = [] } = program;
+    const fixedMemory = program.shared.filter(({ dynamic }) => !dynamic);
+    const dynamic = this.dynamicMemory();
     head.push(...this.functions.text());
-    if (program.shared.length > 0) head.push("");
-    for (const { name, type, count } of program.shared)
+    if (fixedMemory.length + mbarriers.length > 0 || dynamic.bytes > 0) head.push("");
+    for (const { name, type, count } of fixedMemory)
       head.push(`static __shared__ ${typeName(type)} ${name}[${count}];`);
-    const parameters = [...program.bindings.map(parameter), "rmxc_call call"];
+    for (const { name, count } of mbarriers)
+      head.push(`static __shared__ unsigned long long ${name}[${count}];`);
+    if (dynamic.bytes > 0) head.push("extern __shared__ uint4 launch_memory[];");
+    const parameters = [...program.bindings.map(parameter), "rmxc_call call", ...maps.map(mapParameter)];
     head.push(
       "",
-      `extern "C" __global__ void __launch_bounds__(${program.workgroup}, 1)`,
+      `extern "C" __global__ void ${clusterOf(program)}__launch_bounds__(${program.workgroup}, 1)`,
       `${program.name}(`,
       ...parameters.map((text, i) => `    ${text}${i === parameters.length - 1 ? ") {" : ","}`),
     );
     if (this.uses("thread")) head.push("  const int thread = int(threadIdx.x);");
     if (this.uses("group")) head.push("  const int group = int(blockIdx.y * gridDim.x + blockIdx.x);");
+    if (this.uses("groups")) head.push("  const int groups = int(gridDim.x * gridDim.y);");
+    head.push(...dynamic.lines);
     return {
       name: program.name,
       stage: program.stage,
       language: "cuda",
       text: `${[...head, ...this.lines, "}"].join("\n")}\n`,
       workgroup: program.workgroup,
+      ...(dynamic.bytes > 0 && { sharedBytes: dynamic.bytes }),
+      ...(maps.length > 0 && {
+        maps: maps.map(({ binding, element, axes }) => ({ binding, element, axes })),
+      }),
       bindings: program.bindings.map(({ value, access }) => ({ value, access })),
       lines: lineTable(this.made, head.length),
     };
+  }
+
+  /** Arrays in the memory that a launch asks for, one behind the other from a multiple of 1024 bytes on. */
+  private dynamicMemory(): { readonly bytes: number; readonly lines: readonly string[] } {
+    const arrays = this.program.shared.filter(({ dynamic }) => dynamic);
+    if (arrays.length === 0) return { bytes: 0, lines: [] };
+    const lines = [`  uint4* const launch_tiles = ${fixed(this.functions, "at_1024")}(launch_memory);`];
+    let groups = 0;
+    for (const { name, count } of arrays) {
+      lines.push(`  uint4* const ${name} = launch_tiles${groups === 0 ? "" : ` + ${groups}`};`);
+      groups += count;
+    }
+    return { bytes: 16 * groups + 1024, lines };
   }
 
   private uses(name: string): boolean {
@@ -149,9 +172,23 @@ class Printer {
         return;
       case "mma": {
         const b = s.b.map((word) => this.text(word)).join(", ");
-        out(`${this.functions.mma(s.half)}(${s.acc}, ${this.text(s.a)}, ${b});`);
+        out(`${this.functions.mma(s.format)}(${s.acc}, ${this.text(s.a)}, ${b});`);
         return;
       }
+      case "copy_async": {
+        const bytes = s.bytes === undefined ? [] : [this.text(s.bytes)];
+        const copy = this.functions.warp(s.bytes === undefined ? "copy_async" : "copy_async_part");
+        const to = `${s.array} + ${this.text(s.index, 5)}`;
+        const from = `${groupsOf16(this.binding(s.binding))} + ${this.text(s.from, 5)}`;
+        out(`${copy}(${[to, from, ...bytes].join(", ")});`);
+        return;
+      }
+      case "commit_async":
+        out(`${this.functions.warp("commit_async")}();`);
+        return;
+      case "wait_async":
+        out(`${this.functions.waitAsync(s.pending)}();`);
+        return;
       case "matrix":
         throw new Error(
           `internal: ${this.program.name} multiplies subgroup matrices, which CUDA-C does not have`,
@@ -162,7 +199,15 @@ class Printer {
         out("}");
         return;
       case "barrier":
-        out("__syncthreads();");
+        if (s.threads === undefined) out("__syncthreads();");
+        else out(`${fixed(this.functions, "bar_sync")}(${s.threads});`);
+        return;
+      case "mbarrier":
+      case "bulk_load":
+      case "wgmma":
+      case "registers":
+      case "cluster_barrier":
+        for (const line of bulkLines(s, this.functions, (e) => this.text(e, 5))) out(line);
         return;
       case "return":
         out("return;");
@@ -265,8 +310,7 @@ class Printer {
         return { text: symbol + this.text(a, ATOM), level: UNARY };
       }
       case "convert": {
-        const name = type.width === 1 ? typeName(type) : functions.convert(a.type.of, type.of);
-        return { text: `${name}(${this.text(a)})`, level: ATOM };
+        return { text: `${functions.convert(a.type, type.of)}(${this.text(a)})`, level: ATOM };
       }
       case "select": {
         if (type.width === 4) return { text: `${functions.select(type.of)}(${all()})`, level: ATOM };
@@ -276,8 +320,19 @@ class Printer {
       }
       case "pack_f16":
       case "pack_bf16":
+      case "bits":
+      case "round_tf32":
       case "fragment_row":
         return { text: `${functions.warp(fn)}(${all()})`, level: ATOM };
+      case "pair_low":
+      case "pair_high":
+      case "pairs_int8_f16":
+      case "pairs_int8_bf16":
+      case "pairs_e4m3_f16":
+      case "pairs_e4m3_bf16":
+      case "pairs_e5m2_f16":
+      case "pairs_e5m2_bf16":
+        return { text: `${functions.pairs(fn)}(${all()})`, level: ATOM };
       case "unpack_int8":
       case "unpack_e4m3":
       case "unpack_e5m2":
@@ -325,9 +380,19 @@ class Printer {
   }
 }
 
+function clusterOf({ cluster = 1 }: ThreadProgram): string {
+  return cluster === 1 ? "" : `__cluster_dims__(${cluster}, 1, 1) `;
+}
+
 function parameter(b: ThreadBinding): string {
   const type = typeName({ of: b.element, width: b.width });
   return b.access === "read" ? `const ${type}* __restrict__ ${b.name}` : `${type}* ${b.name}`;
+}
+
+/** A binding as groups of 16 bytes. */
+function groupsOf16(b: ThreadBinding): string {
+  if (b.element === "u32" && b.width === 4) return b.name;
+  return `reinterpret_cast<${b.access === "read" ? "const " : ""}uint4*>(${b.name})`;
 }
 
 /** A binding of groups of four as single elements. */

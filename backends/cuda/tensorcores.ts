@@ -17,13 +17,34 @@ function ldmatrix(name: string, suffix: string): readonly string[] {
   ];
 }
 
-function mma(type: string): readonly string[] {
+function mma(type: string, k: number): readonly string[] {
   return [
     `${HEAD} void mma_${type}(float4& c, uint4 a, unsigned b0, unsigned b1) {`,
-    `  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.${type}.${type}.f32 "`,
+    `  asm volatile("mma.sync.aligned.m16n8k${k}.row.col.f32.${type}.${type}.f32 "`,
     '               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"',
     '               : "+f"(c.x), "+f"(c.y), "+f"(c.z), "+f"(c.w)',
     '               : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));',
+    "}",
+  ];
+}
+
+/** 16 bytes from memory to shared memory, past L1 and the registers; the last `16 − bytes` are zero. */
+function copyAsync(
+  name: string,
+  [parameter, operand, input]: readonly [string, string, string],
+): readonly string[] {
+  return [
+    `${HEAD} void ${name}(uint4* to, const uint4* from${parameter}) {`,
+    "  const unsigned at = unsigned(__cvta_generic_to_shared(to));",
+    `  asm volatile("cp.async.cg.shared.global [%0], [%1], 16${operand};" : : "r"(at), "l"(from)${input} : "memory");`,
+    "}",
+  ];
+}
+
+export function waitAsync(pending: number): readonly string[] {
+  return [
+    `${HEAD} void wait_async_${pending}() {`,
+    `  asm volatile("cp.async.wait_group ${pending};" : : : "memory");`,
     "}",
   ];
 }
@@ -41,8 +62,31 @@ function pack(type: string): readonly string[] {
 export const TENSOR = {
   ldmatrix: ldmatrix("ldmatrix", ""),
   ldmatrix_transposed: ldmatrix("ldmatrix_transposed", ".trans"),
-  mma_f16: mma("f16"),
-  mma_bf16: mma("bf16"),
+  mma_f16: mma("f16", 16),
+  mma_bf16: mma("bf16", 16),
+  mma_tf32: mma("tf32", 8),
+  round_tf32: [
+    `${HEAD} unsigned tf32_of(unsigned bits) {`,
+    "  unsigned word;",
+    '  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(__uint_as_float(bits)));',
+    "  return word;",
+    "}",
+    `${HEAD} uint4 round_tf32(uint4 m) {`,
+    "  return make_uint4(tf32_of(m.x), tf32_of(m.y), tf32_of(m.z), tf32_of(m.w));",
+    "}",
+  ],
+  bits: [
+    `${HEAD} uint4 bits(float4 x) {`,
+    "  return make_uint4(__float_as_uint(x.x), __float_as_uint(x.y), __float_as_uint(x.z), __float_as_uint(x.w));",
+    "}",
+  ],
+  copy_async: copyAsync("copy_async", ["", "", ""]),
+  copy_async_part: copyAsync("copy_async_part", [", int bytes", ", %2", ', "r"(bytes)']),
+  commit_async: [
+    `${HEAD} void commit_async() {`,
+    '  asm volatile("cp.async.commit_group;" : : : "memory");',
+    "}",
+  ],
   pack_f16: pack("f16"),
   pack_bf16: pack("bf16"),
   fragment_row: [

@@ -1,7 +1,9 @@
 /**
- * @file Storage codes → f32, four at a time, as device functions. A byte of fp8 moved to where an f32 has its exponent and fraction
+ * @file What lies in memory in fewer bits → f32, and 16-bit numbers back, as device functions; storage codes four at a time. A byte of fp8 moved to where an f32 has its exponent and fraction
  * is the value but for a power of two, subnormals included.
  */
+import type { Half } from "../../src/ir/thread.ts";
+
 const HEAD = "static __device__ __forceinline__";
 
 function four(
@@ -66,3 +68,41 @@ export const UNPACK = {
     "__uint_as_float(b & 0xffff0000u)",
   ]),
 } as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** One conversion: its name and its lines. */
+type Conversion = readonly [name: string, lines: readonly string[]];
+
+function narrow(half: Half): Conversion {
+  const name = `to_${half}`;
+  return [
+    name,
+    [
+      `${HEAD} ${half} ${name}(float a) {`,
+      `  ${half} h;`,
+      `  asm("cvt.rn.${half}.f32 %0, %1;" : "=h"(h.bits) : "f"(a));`,
+      "  return h;",
+      "}",
+    ],
+  ];
+}
+
+/** f32 → a 16-bit number that a kernel stores, to the nearest, ties to even. */
+export const NARROW: Readonly<Record<Half, Conversion>> = { f16: narrow("f16"), bf16: narrow("bf16") };
+
+/** The other way. */
+export const WIDEN: Readonly<Record<Half, Conversion>> = {
+  f16: [
+    "from_f16",
+    [
+      `${HEAD} float from_f16(f16 h) {`,
+      "  float a;",
+      '  asm("cvt.f32.f16 %0, %1;" : "=f"(a) : "h"(h.bits));',
+      "  return a;",
+      "}",
+    ],
+  ],
+  bf16: [
+    "from_bf16",
+    [`${HEAD} float from_bf16(bf16 h) {`, "  return __uint_as_float(unsigned(h.bits) << 16);", "}"],
+  ],
+};

@@ -10,7 +10,7 @@ import type { AxisExtent, Expr } from "../../src/ir/expr.ts";
 import { add, axesOf, axis, floordiv, int, mod, mul, sub, substitute } from "../../src/ir/expr.ts";
 import { bytesOf, type PlanValue } from "../../src/ir/plan.ts";
 import { affineIn, divisibleBy, simplify } from "../../src/ir/simplify.ts";
-import type { ThreadBinding } from "../../src/ir/thread.ts";
+import type { Half, MmaFormat, ThreadBinding } from "../../src/ir/thread.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import { freshName } from "./names.ts";
 
@@ -32,11 +32,17 @@ export function quadruple(extent: AxisExtent, group: string): Expr {
   return add(mul(axis(group, groups), int(4)), axis(LANE, 4));
 }
 
-/** Groups of four: the group's index where the offset is an aligned group along LANE. */
-export function groupOffset(offset: Expr): Expr | undefined {
+/** 8q + c for the axis `name`, with `group` as the name of q: what 16 bytes hold of 16-bit numbers. */
+export function octuple(extent: AxisExtent, group: string): Expr {
+  const groups = typeof extent === "number" ? Math.ceil(extent / 8) : extent;
+  return add(mul(axis(group, groups), int(8)), axis(LANE, 8));
+}
+
+/** Groups of `width`: the group's index where the offset is an aligned group along LANE. */
+export function groupOffset(offset: Expr, width: 4 | 8 = 4): Expr | undefined {
   const form = affineIn(offset, LANE);
-  if (form === undefined || form.coef !== 1 || !divisibleBy(form.rest, 4)) return undefined;
-  return simplify({ kind: "apply", fn: "floordiv", args: [form.rest, int(4)], type: "i32" });
+  if (form === undefined || form.coef !== 1 || !divisibleBy(form.rest, width)) return undefined;
+  return simplify({ kind: "apply", fn: "floordiv", args: [form.rest, int(width)], type: "i32" });
 }
 
 /** What index `at` of axis `j` adds to an element's offset; see `Packing` for blocks. */
@@ -62,9 +68,25 @@ interface Entry {
   used: boolean;
 }
 
-/** Whether elements are f16 numbers of the device's own. */
-export function isNative({ packing }: PlanValue): boolean {
-  return packing?.native === true;
+/** The format of elements that are 16-bit numbers of the device's own. */
+export function nativeHalf({ packing, name }: PlanValue): Half | undefined {
+  if (packing?.native !== true) return undefined;
+  const { element } = packing;
+  if (element !== "f16" && element !== "bf16")
+    throw new Error(`internal: ${name} holds ${element}, which is no number of a device`);
+  return element;
+}
+
+/** The format of elements that lie row by row as tensor cores take them: of 16 bits, or f32 for tf32. */
+export function storedFormat(value: PlanValue): MmaFormat | undefined {
+  return value.packing === undefined && value.element === "f32" ? "tf32" : storedHalf(value);
+}
+
+/** The format of elements of 16 bits that lie row by row. */
+export function storedHalf({ packing }: PlanValue): Half | undefined {
+  if (packing === undefined || packing.blocks !== undefined) return undefined;
+  const { element } = packing;
+  return element === "f16" || element === "bf16" ? element : undefined;
 }
 
 /** The storage bindings of a kernel, one a value, in the order of `kernel.buffers`. */
@@ -171,13 +193,17 @@ export class Bindings {
   }
 
   list(): ThreadBinding[] {
-    return [...this.entries.values()].map(({ value, name, access, used }) => ({
-      name,
-      value: value.id,
-      access,
+    return [...this.entries.values()].map(({ value, name, access, used }) => {
+      const half = nativeHalf(value);
       // Packed values are read as groups of four words.
-      element: isNative(value) ? "f16" : value.packing ? "u32" : value.element,
-      width: used || (value.packing && !isNative(value)) ? 4 : 1,
-    }));
+      const words = value.packing !== undefined && half === undefined;
+      return {
+        name,
+        value: value.id,
+        access,
+        element: half ?? (words ? "u32" : value.element),
+        width: used || words ? 4 : 1,
+      };
+    });
   }
 }

@@ -22,10 +22,10 @@ import {
 } from "../../src/ir/expr.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
 import { affineIn, bounds, simplify } from "../../src/ir/simplify.ts";
-import type { Scalar, ThreadExpr, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
+import type { Half, Scalar, ThreadExpr, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
 import { BOOL, call, component, constant, gather4, i32, splat, widen } from "../../src/ir/thread.ts";
 import type { Bindings } from "./access.ts";
-import { isNative, LANE } from "./access.ts";
+import { LANE, nativeHalf } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import { loadElement, loadGroup, type WordReader } from "./packed.ts";
 
@@ -110,11 +110,12 @@ export function convert(e: ThreadExpr, of: Scalar): ThreadExpr {
   return of === "bool" ? call("ne", type, e, constant(0, e.type)) : call("convert", type, e);
 }
 
-/** As f16; what is beyond its largest becomes the largest. */
-function toHalf(e: ThreadExpr): ThreadExpr {
+/** As a 16-bit number; what is beyond the largest of f16 becomes the largest (bf16 reaches as far as f32). */
+function toHalf(e: ThreadExpr, half: Half): ThreadExpr {
+  if (half === "bf16") return convert(e, half);
   const limit = (value: number): ThreadExpr => spread(constant(value, { of: "f32", width: 1 }), e.type.width);
   const most = call("min", e.type, e, limit(F16_MAX));
-  return convert(call("max", e.type, most, limit(-F16_MAX)), "f16");
+  return convert(call("max", e.type, most, limit(-F16_MAX)), half);
 }
 
 export class Expressions {
@@ -164,7 +165,8 @@ export class Expressions {
   store(target: number, index: readonly Expr[], value: ThreadExpr, left?: ThreadExpr): void {
     const { builder } = this;
     const { index: binding, value: info, name } = this.bindings.entry(target);
-    const element = isNative(info) ? toHalf(convert(value, "f32")) : convert(value, info.element);
+    const half = nativeHalf(info);
+    const element = half ? toHalf(convert(value, "f32"), half) : convert(value, info.element);
     const offset = this.bindings.offset(target, index);
     if (!this.wide(offset)) {
       if (element.type.width === 4) throw new Error(`internal: four elements stored to one of ${name}`);
@@ -294,9 +296,10 @@ export class Expressions {
 
   private load(e: LoadExpr): ThreadExpr {
     const { index: binding, value } = this.bindings.entry(e.source);
-    const type: ThreadType = { of: isNative(value) ? "f16" : value.element, width: 1 };
+    const half = nativeHalf(value);
+    const type: ThreadType = { of: half ?? value.element, width: 1 };
     const offset = this.bindings.offset(e.source, e.index);
-    const packed = value.packing !== undefined && !isNative(value);
+    const packed = value.packing !== undefined && half === undefined;
     const read = (at: ThreadExpr): ThreadExpr =>
       packed ? loadElement(e.source, at, this.bindings) : { kind: "load", binding, index: at, type };
     const typed = (raw: ThreadExpr): ThreadExpr => convert(raw, SCALARS[e.type]);

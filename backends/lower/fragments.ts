@@ -24,7 +24,9 @@ import { outputsOf } from "./points.ts";
 
 /** Where a thread's accumulators lie in the workgroup's tile. */
 export interface FragmentMap {
+  /** Threads that have accumulators: all of the workgroup, or its first ones (`some`), which meet by themselves. */
   readonly threads: number;
+  readonly some?: true;
   /** Accumulators of a thread: `rows` × `columns` groups of four. */
   readonly rows: number;
   readonly columns: number;
@@ -93,6 +95,11 @@ export class Fragments {
     return `${out}@${r},${c}`;
   }
 
+  /** Whether tiles of rows or columns lie in workgroup memory. */
+  get usesMemory(): boolean {
+    return this.arrays.size > 0;
+  }
+
   compute(statement: Extract<TileStmt, { kind: "let" | "reduce" | "moments" }>): void {
     const varies = this.product.tiles.get(outputsOf(statement)[0] ?? "") ?? { m: true, n: true };
     if (varies.m && varies.n) {
@@ -125,7 +132,7 @@ export class Fragments {
         builder.emit({ kind: "store_shared", array, index, value });
       }
     });
-    builder.emit({ kind: "barrier" });
+    builder.emit({ kind: "barrier", ...(this.map.some && { threads: this.map.threads }) });
   }
 
   store(statement: Extract<TileStmt, { kind: "store" }>): void {
@@ -167,6 +174,11 @@ export class Fragments {
       if (condition === undefined) body();
       else builder.guard(condition, body);
     }
+  }
+
+  /** The tile's column group that a thread has as its c-th. */
+  columnOf(c: number): ThreadExpr {
+    return this.map.column(c);
   }
 
   private cell(r: number, c: number): Place {

@@ -40,22 +40,31 @@ function axesOf({ grid, inner }: Pick<TileKernel, "grid" | "inner">): string {
   return `${outer.join(", ")}${inside.length === 0 ? "" : `; inside ${inside.join(", ")}`}`;
 }
 
-function scheduleOf({ lowering: l }: Pick<TileKernel, "lowering">): string {
+function scheduleOf({ lowering: l, grid }: Pick<TileKernel, "lowering" | "grid">): string {
   switch (l.kind) {
     case "element":
       return `a thread a point${l.vector === 4 ? ", four points where they lie together" : ""}, ${l.threads} threads`;
     case "row":
-      return `${l.lanes} lanes a row, ${l.rows} row${l.rows === 1 ? "" : "s"}, combined through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
-    case "subgroup":
-      return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${4 * l.lanes} columns`;
+      return `${l.lanes} lanes a row, ${l.rows} row${l.rows === 1 ? "" : "s"}${l.turns === undefined ? "" : ` at a time, ${l.turns} one after another`}, combined through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
+    case "subgroup": {
+      // Two products may share the lanes' columns: see exchange.ts.
+      const shared = grid.some((a) => a.tile === 2 * l.lanes);
+      return `one subgroup of ${l.lanes} lanes, ${l.rows} rows × ${shared ? `${2 * l.lanes} columns of two products` : `${4 * l.lanes} columns`}`;
+    }
     case "blocked":
       return `${l.threadsM} × ${l.threadsN} threads, ${l.registersM} × ${l.registersN} accumulators each${l.buffers === 2 ? ", two buffers" : ""}`;
     case "matrix":
       return `${l.subgroupsM} × ${l.subgroupsN} subgroups of ${l.lanes} lanes, ${l.tilesM} × ${l.tilesN} matrices of ${l.shape.m} × ${l.shape.n} each, ${l.shape.k} of k at once`;
     case "mma":
-      return `${l.warpsM} × ${l.warpsN} warps, ${16 * l.tilesM} × ${8 * l.tilesN} accumulators each, ${l.half} on tensor cores`;
+      return `${l.warpsM} × ${l.warpsN} warps, ${16 * l.tilesM} × ${8 * l.tilesN} accumulators each, ${l.format} on tensor cores, ${l.stages} stages`;
+    case "hopper":
+      return `${l.groups} warpgroups multiply 64 × ${l.columns} each${l.turns ? " in turn" : ""}, one copies into ${l.stages} stages, ${l.half} on tensor cores, ${l.blocks} workgroups${l.cluster === 1 ? "" : `, ${l.cluster} of which share columns`}`;
+    case "stream":
+      return `${l.warpsN} × ${l.warpsK} warps along columns and k, ${8 * l.rows} rows × ${32 * l.columns} columns each, ${l.format}${l.format === "f32" ? "" : " on tensor cores"}, weights ${16 * l.ahead} of k ahead`;
     case "score":
       return `${l.lanes} lanes, ${l.rows} row${l.rows === 1 ? "" : "s"} × ${4 * l.lanes * l.groups} columns, weights handed round through ${l.combine === "subgroup" ? "the subgroup" : "workgroup memory"}`;
+    case "flash":
+      return `${l.warps} warps of 16 rows, ${l.keys} keys at a time, ${l.format} on tensor cores`;
     case "list":
       return `${l.threads} threads a group of rows`;
     case "phases":

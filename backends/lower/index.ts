@@ -10,13 +10,17 @@ import { Bindings } from "./access.ts";
 import { lowerBlocked } from "./blocked.ts";
 import { Builder } from "./builder.ts";
 import { lowerElement } from "./element.ts";
+import { lowerFlash } from "./flash.ts";
 import { headerOf } from "./header.ts";
+import type { BulkMemory } from "./hopper/memory.ts";
+import { lowerHopper } from "./hopper/product.ts";
 import { lowerList } from "./list.ts";
 import { lowerMatrix } from "./matrix.ts";
 import { lowerMma } from "./mma.ts";
 import { lowerPhases } from "./phases.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScore } from "./score.ts";
+import { lowerStream } from "./stream.ts";
 import { lowerSubgroup } from "./subgroup.ts";
 
 export interface LowerContext {
@@ -28,6 +32,7 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
   const bindings = new Bindings(kernel, plan.values);
   const builder = new Builder(bindings.names);
   const shared: SharedArray[] = [];
+  const bulk: BulkMemory = { mbarriers: [], maps: [] };
   const lower = (part: TileKernel): number => {
     const { lowering } = part;
     builder.statement = undefined;
@@ -44,8 +49,14 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
         return lowerMatrix(part, lowering, builder, bindings, shared);
       case "mma":
         return lowerMma(part, lowering, builder, bindings, shared);
+      case "hopper":
+        return lowerHopper(part, lowering, builder, bindings, shared, bulk);
+      case "stream":
+        return lowerStream(part, lowering, builder, bindings, shared);
       case "score":
         return lowerScore(part, lowering, builder, bindings, shared);
+      case "flash":
+        return lowerFlash(part, lowering, builder, bindings, shared);
       case "list":
         return lowerList(part, lowering, plan, builder, bindings, shared);
       case "phases":
@@ -62,6 +73,10 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
     header: headerOf(kernel, plan),
     bindings: bindings.list(),
     shared,
+    ...(bulk.mbarriers.length > 0 && { mbarriers: bulk.mbarriers }),
+    ...(bulk.maps.length > 0 && { maps: bulk.maps }),
+    ...(kernel.lowering.kind === "hopper" &&
+      kernel.lowering.cluster > 1 && { cluster: kernel.lowering.cluster }),
     body: builder.finish(),
     ...(builder.trusted ? { trusted: true } : {}),
   };

@@ -1,70 +1,46 @@
 /**
- * @file The `mma` lowering of a matrix product: tensor cores by way of `mma.sync` and `ldmatrix`, from sm_80 on. Operands are rounded
- * to 16 bits as they are staged in workgroup memory; sums stay in f32.
+ * @file The `mma` lowering of a matrix product: tensor cores by way of `mma.sync` and `ldmatrix`, from sm_80 on. Operands have 16
+ * bits in workgroup memory, sums 32. How they come there is for `mmaoperands.ts`; this file walks through k:
  *
- *     stage block 0 in buffer 0;  barrier
+ *     send for the first stages − 1 blocks of what is copied;  block 0 of what is computed → buffer 0
  *     for every block of k:
- *       registers = operands of the next block             their latency hides behind the products
+ *       wait for this block's copies;  barrier             everyone's have come, and everyone is done with the block before
+ *       send for the block stages − 1 ahead                into the buffer of the block before
+ *       registers = what is computed of the next block     its latency hides behind the products
  *       for every 16 of k:  fragments from this block's buffer;  acc += a · b
- *       registers → the other buffer, rounded;  barrier
+ *       registers → the next block's buffer, rounded
  *
- * A group of workgroup memory is 16 bytes, eight neighbours: along k for `a`; for `b` along n or along k, whichever
- * are neighbours in memory (`ldmatrix` transposes). Groups of a row are permuted by an exclusive or with the row's number, so
- * that the eight rows that `ldmatrix` reads at once lie in different banks, and so do the writes of neighbouring threads.
+ * A batch of copies is committed a block, be it empty, so that the number of batches under way says which block has come.
  */
-import type { Expr } from "../../src/ir/expr.ts";
-import { axis, exprKey, loadsOf } from "../../src/ir/expr.ts";
+import { type Expr, exprKey } from "../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr } from "../../src/ir/thread.ts";
 import {
   addI,
   builtin,
   call,
   component,
-  constant,
   divI,
-  F32,
   F32X4,
-  gather4,
-  I32,
   i32,
   lessThan,
-  minI,
   mulI,
   remI,
-  splat,
-  U32,
-  U32X4,
 } from "../../src/ir/thread.ts";
-import type { InnerAxis, TileKernel } from "../../src/ir/tile.ts";
+import type { TileKernel } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
-import { groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
 import type { Dot } from "./contraction.ts";
 import { innerAxis, phases, productOf } from "./contraction.ts";
-import { Expressions, spread } from "./expressions.ts";
-import { Fragments, type Place } from "./fragments.ts";
+import { Expressions } from "./expressions.ts";
+import { Fragments } from "./fragments.ts";
 import type { TileAxis } from "./grid.ts";
 import { openGrid } from "./grid.ts";
+import { depthOf } from "./grouptile.ts";
 import { runtimeBound } from "./inner.ts";
+import { type Operand, Operands } from "./mmaoperands.ts";
 
 type Mma = Extract<TileKernel["lowering"], { kind: "mma" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
-
-/** Elements of a group of workgroup memory: 16 bytes. */
-const GROUP = 8;
-/** k of one `mma`. */
-const DEPTH = 16;
-
-/** An operand's tile in workgroup memory: two buffers of `rows` rows of `width` groups. */
-interface Staged {
-  readonly array: string;
-  readonly rows: number;
-  readonly width: number;
-  /** The groups that this thread stages of block `block`, in registers; `tag` keeps names apart. */
-  readonly load: (block: ThreadExpr, tag: string) => readonly ThreadExpr[];
-  /** Fragments for this thread's warp: `at` counts 16 rows of m, or 16 columns of n. */
-  readonly fragment: (buffer: ThreadExpr, at: ThreadExpr, depth: number) => ThreadExpr;
-}
 
 export function lowerMma(
   kernel: TileKernel,
@@ -162,30 +138,67 @@ class MmaProduct {
     const acc = dots.map((dot) =>
       grid(l.tilesM, l.tilesN, (r, c) => builder.var(`${dot.out}_${r}_${c}`, F32X4)),
     );
+    const blocks = Math.ceil(k.extent / k.step);
+    const buffers = Math.min(l.stages, blocks);
+    const operands = new Operands({
+      format: l.format,
+      threads: this.threads,
+      lane: this.lane,
+      buffers,
+      builder,
+      bindings: this.bindings,
+      expressions: this.expressions,
+      fragments: this.fragments,
+      shared: this.shared,
+    });
     // Products that share an operand share its tile.
-    const staged = new Map<string, Staged>();
-    const operand = (side: "a" | "b", e: Expr): Staged => {
+    const staged = new Map<string, Operand>();
+    const operand = (side: "a" | "b", e: Expr): Operand => {
       const key = `${side} ${exprKey(e)}`;
-      const made = staged.get(key) ?? (side === "a" ? this.rowsOfA(e, k) : this.operandB(e, k));
+      const made =
+        staged.get(key) ??
+        (side === "a" ? operands.left(e, this.tileM, k) : operands.right(e, this.tileN, k));
       staged.set(key, made);
       return made;
     };
-    const operands = dots.map((dot) => ({ a: operand("a", dot.a), b: operand("b", dot.b) }));
+    const sides = dots.map((dot) => ({ a: operand("a", dot.a), b: operand("b", dot.b) }));
     const all = [...staged.values()];
+    const copied = all.filter((tile) => tile.how === "copied");
+    const computed = all.filter((tile) => tile.how === "computed");
+    const bufferOf = (block: ThreadExpr): ThreadExpr => remI(block, i32(buffers));
+    const send = (block: ThreadExpr, tag: string): void => {
+      const buffer = builder.let("buffer", bufferOf(block));
+      for (const tile of copied) tile.copy(block, buffer, tag);
+    };
 
-    for (const tile of all) this.put(tile, tile.load(i32(0), "first"), i32(0));
-    builder.emit({ kind: "barrier" });
-    const blocks = Math.ceil(k.extent / k.step);
+    const ahead = l.stages - 1;
+    for (let block = 0; block < ahead && copied.length > 0; block++) {
+      if (block < blocks) builder.block(() => send(i32(block), "first"));
+      builder.emit({ kind: "commit_async" });
+    }
+    for (const tile of computed) operands.put(tile, tile.load(i32(0), "first"), i32(0));
     builder.for("block", i32(0), runtimeBound(builder, `${k.name}_blocks`, blocks), i32(1), (block) => {
-      const buffer = builder.let("buffer", remI(block, i32(2)));
-      const next = blocks === 1 ? [] : all.map((tile) => tile.load(addI(block, i32(1)), "next"));
-      for (let depth = 0; depth < k.step / DEPTH; depth++) this.step(dots, operands, acc, buffer, depth);
-      const other = call("sub", I32, i32(1), buffer);
-      next.forEach((groups, i) => {
-        this.put(all[i] as Staged, groups, other);
-      });
+      if (copied.length > 0) builder.emit({ kind: "wait_async", pending: ahead - 1 });
       builder.emit({ kind: "barrier" });
+      if (copied.length > 0) {
+        if (blocks > ahead) {
+          const far = builder.let("ahead", addI(block, i32(ahead)));
+          builder.if(lessThan(far, i32(blocks)), () => send(far, "ahead"));
+        }
+        builder.emit({ kind: "commit_async" });
+      }
+      const following = builder.let("following", addI(block, i32(1)));
+      const next = blocks === 1 ? [] : computed.map((tile) => tile.load(following, "next"));
+      const buffer = builder.let("buffer", bufferOf(block));
+      for (let depth = 0; depth < k.step / depthOf(l.format); depth++)
+        this.step(dots, sides, acc, buffer, depth);
+      const other = builder.let("other", bufferOf(following));
+      next.forEach((groups, i) => {
+        operands.put(computed[i] as Operand, groups, other);
+      });
     });
+    // What follows may use the memory anew.
+    builder.emit({ kind: "barrier" });
     dots.forEach((dot, d) => {
       acc[d]?.forEach((row, r) => {
         row.forEach((sum, c) => {
@@ -199,21 +212,21 @@ class MmaProduct {
   /** The products of 16 of k. */
   private step(
     dots: readonly Dot[],
-    operands: readonly { readonly a: Staged; readonly b: Staged }[],
+    operands: readonly { readonly a: Operand; readonly b: Operand }[],
     acc: readonly (readonly (readonly Var[])[])[],
     buffer: ThreadExpr,
     depth: number,
   ): void {
     const { builder, l } = this;
     const known = new Map<string, ThreadExpr>();
-    const read = (tile: Staged, hint: string, at: ThreadExpr): ThreadExpr => {
+    const read = (tile: Operand, hint: string, at: ThreadExpr): ThreadExpr => {
       const key = `${tile.array} ${hint}`;
       const fragment = known.get(key) ?? builder.let(hint, tile.fragment(buffer, at, depth));
       known.set(key, fragment);
       return fragment;
     };
     dots.forEach((_, d) => {
-      const { a, b } = operands[d] as { a: Staged; b: Staged };
+      const { a, b } = operands[d] as { a: Operand; b: Operand };
       const rows = range(l.tilesM).map((r) =>
         read(a, `a${r}`, addI(mulI(this.warpM, i32(l.tilesM)), i32(r))),
       );
@@ -224,190 +237,10 @@ class MmaProduct {
         row.forEach((sum, c) => {
           const pair = columns[Math.floor(c / 2)] as ThreadExpr;
           const words = [component(pair, 2 * (c % 2)), component(pair, 2 * (c % 2) + 1)] as const;
-          builder.emit({ kind: "mma", half: l.half, acc: sum.name, a: rows[r] as ThreadExpr, b: words });
+          builder.emit({ kind: "mma", format: l.format, acc: sum.name, a: rows[r] as ThreadExpr, b: words });
         });
       });
     });
-  }
-
-  /** `a`: rows of m, groups along k. */
-  private rowsOfA(e: Expr, k: InnerAxis): Staged {
-    const array = this.memory("a_tile", this.tileM, k.step / GROUP);
-    return {
-      ...array,
-      load: (block, tag) =>
-        this.share(array, `${tag}_a`, (row, group, name) =>
-          this.alongK(e, k, this.fragments.rowPlace(name, row), block, group),
-        ),
-      fragment: (buffer, at, depth) => {
-        const row = addI(mulI(at, i32(16)), remI(this.lane, i32(16)));
-        const group = addI(i32((depth * DEPTH) / GROUP), divI(this.lane, i32(16)));
-        return this.matrices(array, buffer, row, group, false);
-      },
-    };
-  }
-
-  private operandB(e: Expr, k: InnerAxis): Staged {
-    const { n } = this.fragments.product;
-    const loads = loadsOf(e);
-    const widens = (name: string, extent: typeof n.extent): boolean =>
-      loads.some((load) => this.bindings.widens(load, name, extent));
-    return widens(k.name, k.extent) && !widens(n.name, n.extent) ? this.columnsOfB(e, k) : this.rowsOfB(e, k);
-  }
-
-  /** `b` with groups along n: rows of k. */
-  private rowsOfB(e: Expr, k: InnerAxis): Staged {
-    const array = this.memory("b_tile", k.step, this.tileN / GROUP);
-    return {
-      ...array,
-      load: (block, tag) =>
-        this.share(array, `${tag}_b`, (row, group, name) => {
-          const at = this.builder.let(k.name, addI(mulI(block, i32(k.step)), row));
-          const along = `${k.name}@${name}`;
-          this.builder.bindAxis(along, minI(at, i32(k.extent - 1)));
-          const more = new Map([[k.name, axis(along, k.extent)]]);
-          return [0, 1].map((h) => {
-            const place = this.fragments.columnPlace(`${name}_${h}`, addI(mulI(group, i32(2)), i32(h)));
-            return this.within(this.value(e, place, more), at, k, 1);
-          });
-        }),
-      fragment: (buffer, at, depth) => {
-        const row = addI(i32(depth * DEPTH), remI(this.lane, i32(16)));
-        const group = addI(mulI(at, i32(2)), divI(this.lane, i32(16)));
-        return this.matrices(array, buffer, row, group, true);
-      },
-    };
-  }
-
-  /** `b` with groups along k: rows of n. */
-  private columnsOfB(e: Expr, k: InnerAxis): Staged {
-    const array = this.memory("b_tile", this.tileN, k.step / GROUP);
-    return {
-      ...array,
-      load: (block, tag) =>
-        this.share(array, `${tag}_b`, (row, group, name) =>
-          this.alongK(e, k, this.fragments.singleColumn(name, row), block, group),
-        ),
-      fragment: (buffer, at, depth) => {
-        const half = mulI(divI(this.lane, i32(16)), i32(8));
-        const row = addI(addI(mulI(at, i32(16)), half), remI(this.lane, i32(8)));
-        const group = addI(i32((depth * DEPTH) / GROUP), remI(divI(this.lane, i32(8)), i32(2)));
-        return this.matrices(array, buffer, row, group, false);
-      },
-    };
-  }
-
-  /** Eight neighbours along k, as two groups of four. */
-  private alongK(e: Expr, k: InnerAxis, place: Place, block: ThreadExpr, group: ThreadExpr): ThreadExpr[] {
-    return [0, 1].map((h) => {
-      const within = addI(mulI(group, i32(2)), i32(h));
-      const at = this.builder.let(`${k.name}4`, addI(mulI(block, i32(k.step / 4)), within));
-      const along = `${groupAxis(k.name)}@${place.name}_${h}`;
-      this.builder.bindAxis(along, minI(at, i32(Math.ceil(k.extent / 4) - 1)));
-      const four = this.value(e, place, new Map([[k.name, quadruple(k.extent, along)]]));
-      return this.within(four, at, k, 4);
-    });
-  }
-
-  private value(e: Expr, place: Place, more: ReadonlyMap<string, Expr>): ThreadExpr {
-    this.fragments.bindTiles(place);
-    return spread(this.expressions.as(this.fragments.at(e, place, more), "f32"), 4);
-  }
-
-  /** Zero where k has run over its end; a group of four is cut in the middle where it must be. */
-  private within(value: ThreadExpr, index: ThreadExpr, k: InnerAxis, width: 1 | 4): ThreadExpr {
-    if (k.extent % k.step === 0) return value;
-    const inside =
-      width === 1 || k.extent % 4 === 0
-        ? splat(lessThan(index, i32(k.extent / width)))
-        : call(
-            "lt",
-            { of: "bool", width: 4 },
-            gather4(
-              [0, 1, 2, 3].map((c) => addI(mulI(index, i32(4)), i32(c))),
-              "i32",
-            ),
-            splat(i32(k.extent)),
-          );
-    return call("select", F32X4, splat(constant(0, F32)), value, inside);
-  }
-
-  private memory(hint: string, rows: number, width: number): Pick<Staged, "array" | "rows" | "width"> {
-    const array = this.builder.name(hint);
-    this.shared.push({ name: array, type: U32X4, count: 2 * rows * width });
-    return { array, rows, width };
-  }
-
-  /** Deals the groups of a tile to the threads; gives each thread's, rounded. Threads without a share stage the last group. */
-  private share(
-    { rows, width }: Pick<Staged, "rows" | "width">,
-    tag: string,
-    eight: (row: ThreadExpr, group: ThreadExpr, name: string) => readonly ThreadExpr[],
-  ): ThreadExpr[] {
-    const { builder, l } = this;
-    const pack = l.half === "f16" ? "pack_f16" : "pack_bf16";
-    return range(this.turns(rows * width)).map((turn) => {
-      const { row, group } = this.own(rows, width, turn);
-      const name = `${tag}${turn}`;
-      const words = eight(row, group, name).flatMap((four) => {
-        const known = builder.let("x", four);
-        return [0, 2].map((c) => call(pack, U32, component(known, c), component(known, c + 1)));
-      });
-      return builder.let(name, gather4(words, "u32"));
-    });
-  }
-
-  private turns(groups: number): number {
-    return Math.ceil(groups / this.threads);
-  }
-
-  /** The row and the group in it that this thread stages in turn `turn`. */
-  private own(
-    rows: number,
-    width: number,
-    turn: number,
-  ): { readonly row: ThreadExpr; readonly group: ThreadExpr } {
-    const index = addI(builtin("thread"), i32(turn * this.threads));
-    const last = rows * width - 1;
-    const near = (turn + 1) * this.threads - 1 <= last ? index : minI(index, i32(last));
-    return {
-      row: this.builder.let("at_row", divI(near, i32(width))),
-      group: this.builder.let("at_group", remI(near, i32(width))),
-    };
-  }
-
-  private put({ array, rows, width }: Staged, groups: readonly ThreadExpr[], buffer: ThreadExpr): void {
-    groups.forEach((value, turn) => {
-      const { row, group } = this.own(rows, width, turn);
-      const index = this.place(rows, width, buffer, row, group);
-      this.builder.emit({ kind: "store_shared", array, index, value });
-    });
-  }
-
-  private matrices(
-    { array, rows, width }: Pick<Staged, "array" | "rows" | "width">,
-    buffer: ThreadExpr,
-    row: ThreadExpr,
-    group: ThreadExpr,
-    transposed: boolean,
-  ): ThreadExpr {
-    const index = this.place(rows, width, buffer, this.builder.let("at_row", row), group);
-    return { kind: "matrices", array, index, transposed, type: U32X4 };
-  }
-
-  /** Where group `group` of row `row` lies. Eight rows fill the banks once, whatever their width. */
-  private place(
-    rows: number,
-    width: number,
-    buffer: ThreadExpr,
-    row: ThreadExpr,
-    group: ThreadExpr,
-  ): ThreadExpr {
-    const start = addI(mulI(buffer, i32(rows * width)), mulI(row, i32(width)));
-    if (width === 1) return addI(start, group);
-    const spreadRows = Math.max(1, 8 / width);
-    const bits = remI(divI(row, i32(spreadRows)), i32(Math.min(8, width)));
-    return addI(start, call("bitxor", I32, group, bits));
   }
 }
 

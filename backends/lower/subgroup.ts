@@ -345,22 +345,23 @@ class SubgroupProduct {
     for (const { statement, sums } of rowSums) {
       const held = sums.map((s) => s.finish());
       outputsOf(statement).forEach((out, o) => {
+        const ofLanes = held.flatMap((values) => values.slice(o, o + 1));
         this.keepRows(
           out,
-          held.flatMap((values) => values.slice(o, o + 1)),
+          Array.from({ length: rows }, (_, r) => {
+            const value = ofLanes[Math.floor(r / lanes)];
+            if (value === undefined) throw new Error(`internal: ${out} is not held`);
+            return call("subgroup_broadcast", F32, value, i32(r % lanes));
+          }),
         );
       });
     }
   }
 
-  /** A value of each row, known to the lane that loads the row, becomes one that all lanes know and that moves up with the sums. */
-  private keepRows(out: string, held: readonly ThreadExpr[]): void {
-    const { builder, lanes } = this;
-    const rows = Array.from({ length: this.rows }, (_, r) => {
-      const value = held[Math.floor(r / lanes)];
-      if (value === undefined) throw new Error(`internal: ${out} is not held`);
-      return builder.var(`${out}_${r}`, F32, call("subgroup_broadcast", F32, value, i32(r % lanes)));
-    });
+  /** A value of each row that all lanes know becomes one that moves up with the sums. */
+  private keepRows(out: string, values: readonly ThreadExpr[]): void {
+    const { builder } = this;
+    const rows = values.map((value, r) => builder.var(`${out}_${r}`, value.type, value));
     this.sums.set(out, rows);
     if (this.shared) return;
     for (const [r, value] of rows.entries()) builder.bindTile(`${out}@row${r}`, value);
@@ -417,8 +418,16 @@ class SubgroupProduct {
         if (value === undefined) throw new Error(`internal: ${out} is not held`);
         return call("subgroup_broadcast", value.type, value, i32(r % lanes));
       };
-      const { shared } = this;
-      for (let r = 0; r < (shared ? this.rows / 2 : this.rows); r++) {
+      const { shared, rows } = this;
+      // Where what follows the sums may run in a loop, they move up with the sums.
+      if (!shared && rows > ROLLED && rows % ROLLED === 0) {
+        this.keepRows(
+          out,
+          Array.from({ length: rows }, (_, r) => held(r)),
+        );
+        continue;
+      }
+      for (let r = 0; r < (shared ? rows / 2 : rows); r++) {
         const name = this.tileAt(out, { kind: "row", r });
         const value = shared ? shared.sides.own(held(2 * r), held(2 * r + 1)) : held(r);
         builder.bindTile(name, builder.let(name, value));

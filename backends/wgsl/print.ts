@@ -2,7 +2,8 @@
  * @file Threads → WGSL. A table of spellings and a walk; layout was decided before. The text is the same, byte for byte,
  * whenever the program is the same.
  */
-import type { KernelText } from "../../src/ir/plan.ts";
+import { lineTable } from "../../src/ir/lines.ts";
+import type { PrintedKernel } from "../../src/ir/plan.ts";
 import type {
   Builtin,
   ThreadBinding,
@@ -13,11 +14,12 @@ import type {
   ThreadType,
 } from "../../src/ir/thread.ts";
 import { constant } from "../../src/ir/thread.ts";
+import type { TileStmt } from "../../src/ir/tile.ts";
 import { ATOM, OPERATORS, shortest, type Text, UNARY, VECTOR_OPERATORS } from "../spelling.ts";
 import type { Helper } from "./functions.ts";
 import { helperName, helperText, isHelper } from "./functions.ts";
 
-const BUILTINS: Readonly<Record<Builtin, string>> = {
+const BUILTINS: Readonly<Record<Exclude<Builtin, "workgroups">, string>> = {
   thread: "thread",
   workgroup: "group",
   subgroup: "subgroup",
@@ -49,7 +51,7 @@ export function typeName({ of, width }: ThreadType): string {
   return width === 1 ? of : `vec4<${of}>`;
 }
 
-export function printWgsl(program: ThreadProgram): KernelText {
+export function printWgsl(program: ThreadProgram): PrintedKernel {
   return new Printer(program).print();
 }
 
@@ -66,12 +68,14 @@ class Printer {
   /** Loops around the statement that is being printed. */
   private loops = 0;
   private readonly lines: string[] = [];
+  /** For each line, the tile statement that it was made for. */
+  private readonly made: (TileStmt | undefined)[] = [];
 
   constructor(program: ThreadProgram) {
     this.program = program;
   }
 
-  print(): KernelText {
+  print(): PrintedKernel {
     const { program } = this;
     this.block(program.body, "  ");
     const head: string[] = program.header.map((line) => `// ${line}`.trimEnd());
@@ -127,6 +131,7 @@ class Printer {
       text: `${[...head, ...this.lines, "}"].join("\n")}\n`,
       workgroup: program.workgroup,
       bindings: program.bindings.map(({ value, access }) => ({ value, access })),
+      lines: lineTable(this.made, head.length),
     };
   }
 
@@ -142,6 +147,7 @@ class Printer {
   private statement(s: ThreadStmt, indent: string): void {
     const out = (text: string): void => {
       this.lines.push(indent + text);
+      this.made.push(s.of);
     };
     switch (s.kind) {
       case "comment":
@@ -200,6 +206,16 @@ class Printer {
         return;
       case "mma":
         throw new Error(`internal: ${this.program.name} multiplies fragments, which WGSL does not have`);
+      case "copy_async":
+      case "commit_async":
+      case "wait_async":
+        throw new Error(`internal: ${this.program.name} copies asynchronously, which WGSL does not have`);
+      case "mbarrier":
+      case "bulk_load":
+      case "wgmma":
+      case "registers":
+      case "cluster_barrier":
+        throw new Error(`internal: ${this.program.name} copies in bulk, which WGSL does not have`);
       case "matrix":
         this.matrices = true;
         out(this.matrix(s));
@@ -253,6 +269,8 @@ class Printer {
         return { text: e.name, level: ATOM };
       case "builtin":
         this.indexed ||= e.name === "subgroup";
+        if (e.name === "workgroups")
+          throw new Error(`internal: ${this.program.name} asks for the number of workgroups`);
         return { text: BUILTINS[e.name], level: ATOM };
       case "vector":
         return { text: `${typeName(e.type)}(${e.args.map((a) => this.text(a)).join(", ")})`, level: ATOM };

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 export interface Case {
   readonly name: string;
   /** What a peer computes; `none`: there is no peer. */
-  readonly kind: "rankmixer" | "tokenmixer" | "none";
+  readonly kind: "rankmixer" | "tokenmixer" | "products" | "none";
   readonly spec: string;
   readonly set: Readonly<Record<string, number>>;
   readonly candidates: number;
@@ -23,6 +23,7 @@ const bench = join(import.meta.dirname, basename(import.meta.dirname) === "dist"
 
 const specs = {
   rankmixer: join(bench, "workloads/rankmixer_blocks.rmx"),
+  products: join(bench, "cuda/workloads/products.rmx"),
   tokenmixer: join(bench, "cuda/workloads/tokenmixer_blocks.rmx"),
   ug: join(bench, "cuda/workloads/ug_blocks.rmx"),
 };
@@ -53,6 +54,23 @@ function rankmixer(
     candidates,
     compute,
     precision: `compute = ${compute}${storage === undefined ? `\n"**.w*" = ${compute}` : `\n"**.w*" = ${storage} per channel`}`,
+    flops: 2 * weights * candidates,
+    weightBytes: weights * (storage === undefined ? 2 : 1),
+  };
+}
+
+/** Products alone: two of a RankMixer-1B block over 16 tokens, 302 million weights, six times an H100's L2 in 8 bits. */
+function products(candidates: number, compute: Case["compute"], storage?: "int8" | "fp8_e4m3"): Case {
+  const set = { T: 16, D: 1536, L: 1, k: 4 };
+  const weights = rankmixerWeights(set);
+  return {
+    name: `Products alone, ${candidates} rows, ${compute}${storage === undefined ? "" : `, ${storage} weights`}`,
+    kind: "products",
+    spec: specs.products,
+    set,
+    candidates,
+    compute,
+    precision: `compute = ${compute}\n"**.w*" = ${storage === undefined ? compute : `${storage} per channel`}`,
     flops: 2 * weights * candidates,
     weightBytes: weights * (storage === undefined ? 2 : 1),
   };
@@ -92,24 +110,37 @@ function ug(candidates: number): Case {
   };
 }
 
+const EIGHT_BITS = [
+  ["f16", "int8"],
+  ["bf16", "fp8_e4m3"],
+] as const;
+
 /** The ones that targets are set for come first: whoever runs out of time has those. */
 export const cases: readonly Case[] = [
   rankmixer("RankMixer-1B", 1024, "bf16"),
   rankmixer("RankMixer-100M", 512, "bf16"),
+  products(1024, "bf16"),
+  ...([1, 16] as const).map((rows) => products(rows, "f16", "int8")),
   tokenmixer(2048, 0),
   tokenmixer(2048, 4),
-  rankmixer("RankMixer-1B", 1, "f16", "int8"),
-  rankmixer("RankMixer-1B", 16, "f16", "int8"),
-  rankmixer("RankMixer-1B", 16, "bf16", "fp8_e4m3"),
+  products(16, "bf16", "fp8_e4m3"),
+  products(16, "bf16"),
   ug(512),
-  ...([128, 512, 2048] as const).map((rows) => rankmixer("RankMixer-1B", rows, "bf16")),
-  ...([128, 1024, 2048] as const).map((rows) => rankmixer("RankMixer-100M", rows, "bf16")),
-  ...([1, 16, 64] as const).map((rows) => rankmixer("RankMixer-1B", rows, "bf16")),
-  rankmixer("RankMixer-1B", 1024, "f16"),
   rankmixer("RankMixer-100M", 512, "f16"),
-  rankmixer("RankMixer-1B", 64, "f16", "int8"),
-  rankmixer("RankMixer-1B", 64, "bf16", "fp8_e4m3"),
-  rankmixer("RankMixer-1B", 1, "bf16", "fp8_e4m3"),
+  ...([128, 1024, 2048] as const).flatMap((rows) =>
+    (["bf16", "f16"] as const).map((compute) => rankmixer("RankMixer-100M", rows, compute)),
+  ),
+  ...EIGHT_BITS.flatMap(([compute, storage]) =>
+    ([1, 4, 64] as const)
+      .filter((rows) => rows !== 1 || storage !== "int8")
+      .map((rows) => products(rows, compute, storage)),
+  ),
+  ...([1, 64] as const).map((rows) => products(rows, "bf16")),
+  rankmixer("RankMixer-1B", 1024, "f16"),
   tokenmixer(64, 0),
   tokenmixer(64, 4),
+  ...([128, 512, 2048] as const).flatMap((rows) =>
+    (["bf16", "f16"] as const).map((compute) => rankmixer("RankMixer-1B", rows, compute)),
+  ),
+  ...EIGHT_BITS.map(([compute, storage]) => rankmixer("RankMixer-1B", 16, compute, storage)),
 ];

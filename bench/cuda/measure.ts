@@ -11,8 +11,8 @@ import { InputError } from "../../src/ir/error.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { openDevice } from "../../src/runtime/device.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../../src/runtime/engine/types.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
 import { countOf, type WeightSource } from "../../src/runtime/weights.ts";
 import { elaborateSpec } from "../../src/spec.ts";
@@ -103,7 +103,7 @@ async function measureAll(): Promise<void> {
     const variant = compileFor({ ...graph, serve }, device.profile, {
       ...(each.spec.includes("ug_") ? {} : { reuse: false }),
     });
-    const engine = await loadWebGpuEngine(device, variant, repeatedWeights(graph));
+    const engine = await loadKernelEngine(device, variant, repeatedWeights(graph));
     try {
       const times = await timesOf(engine, graph, each.candidates);
       return {
@@ -122,7 +122,7 @@ async function measureAll(): Promise<void> {
 }
 
 /** Medians, microseconds. */
-async function timesOf(engine: WebGpuEngine, graph: Graph, candidates: number) {
+async function timesOf(engine: KernelEngine, graph: Graph, candidates: number) {
   const inputs = drawnInputs(graph.features, { requests: 1, candidates, seed: 1 });
   const user = await engine.user(stageValues(graph.features, inputs, "user"), { requests: 1 });
   const items = stageValues(graph.features, inputs, "item");
@@ -157,6 +157,20 @@ function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1] ?? 0;
 }
 
+/**
+ * Weights [token, D, expert] of a router that sends as many rows to each expert, whatever the rows: experts come in pairs of opposite
+ * weights, and neighbours along D are opposites, so that a row's mean does not count.
+ */
+function balanced([, d = 1, experts = 1]: readonly number[], start: number, count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => {
+    const at = start + i;
+    const [expert, row, token] = [at % experts, Math.floor(at / experts) % d, Math.floor(at / experts / d)];
+    const pair = Math.imul(token * d + (row >> 1), 2654435761) ^ Math.imul((expert >> 1) + 1, 0x9e3779b1);
+    const size = ((Math.imul(pair, 1664525) >>> 8) / 2 ** 24 - 0.5) * 0.06;
+    return (row + expert) % 2 === 0 ? size : -size;
+  });
+}
+
 /** Numbers of the size that weights have, the same few over and over: drawing a billion would take the time of the benchmark. */
 function repeatedWeights(graph: Graph): WeightSource {
   const PERIOD = 1 << 22;
@@ -167,12 +181,17 @@ function repeatedWeights(graph: Graph): WeightSource {
     some[i] = some[i + PERIOD] = (state / 2 ** 32 - 0.5) * 0.06;
   }
   const paths = new Set(graph.params.map(({ path }) => path));
+  const routers = new Map(
+    graph.params.filter(({ path }) => /\brouter\.w$/.test(path)).map(({ path, shape }) => [path, shape]),
+  );
   const whole = new Map(graph.params.map(({ path, shape }) => [path, countOf(shape)]));
   let large = new Float32Array(0);
   return {
     has: (path) => paths.has(path),
     read: (path, start, count) => {
       if (count > (whole.get(path) ?? 0)) throw new Error(`internal: ${path} has fewer than ${count} values`);
+      const router = routers.get(path);
+      if (router !== undefined) return balanced(router, start, count);
       if (count <= PERIOD) return some.subarray(start % PERIOD, (start % PERIOD) + count);
       if (large.length < count) {
         large = new Float32Array(count);

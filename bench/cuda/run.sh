@@ -4,7 +4,7 @@
 #
 #   bench/cuda/run.sh [OUT]      results: OUT/report.md, OUT/report.json (default /tmp/rmxc-bench-cuda)
 #
-# 1. verify        every example at a small size against the f64 reference
+# 1. verify        every example at a small size against the f64 reference, and some in 16 and in 8 bits
 # 2. sanitize      compute-sanitizer, where it is present: memory, races, barriers
 # 3. measure       cases.ts; clocks and power beside
 # 4. peers         PyTorch and cuBLAS, where python3 with torch is present
@@ -41,10 +41,12 @@ rmxc() { "$node" dist/cli.js "$@"; }
 
 echo "== what there is"
 rmxc doctor | sed -n '1,/^$/p'
-if ! "$node" --input-type=module -e 'import { openDevice } from "./dist/index.js"; (await openDevice("cuda")).destroy()' 2>"$out/device.txt"; then
-  echo "missing: a CUDA device that serves" >&2
-  grep -m1 -E 'InputError|Error' "$out/device.txt" >&2
-  rmxc doctor >&2
+open='import { openDevice } from "./dist/index.js";
+try { (await openDevice("cuda")).destroy() } catch (error) { console.error(error.message); process.exit(1) }'
+if ! why=$("$node" --input-type=module -e "$open" 2>&1); then
+  echo "missing: a CUDA device that serves: $why" >&2
+  rmxc doctor | sed -n '/^no CUDA/,/^$/p' >&2
+  echo "nothing was verified on a GPU and nothing was measured" >&2
   exit 1
 fi
 command -v nvidia-smi >/dev/null || missing+=("nvidia-smi: no clocks and power")
@@ -76,7 +78,7 @@ small() {
 verified=0
 for spec in ${SPECS:-examples/*.rmx}; do
   name=$(basename "$spec" .rmx)
-  (($(left) < ${AFTER_VERIFY:-330})) && { missing+=("time: $name was not verified"); continue; }
+  (($(left) < ${AFTER_VERIFY:-330})) && { missing+=("time: verifying ended before $name"); break; }
   sets=()
   for each in $(small "$name"); do sets+=(--set "$each"); done
   if within 60 "$node" dist/cli.js run "$spec" --device cuda --verify --candidates 37 "${sets[@]}" --json >"$out/verify-$name.json" 2>"$out/verify-$name.txt"; then
@@ -86,7 +88,31 @@ for spec in ${SPECS:-examples/*.rmx}; do
     echo "$name: $(head -3 "$out/verify-$name.txt" | tr '\n' ' ')"
   fi
 done
-echo "$verified models are right, $failed are not"
+# Tensor cores, and what weights are stored as.
+narrow=(
+  'compute = bf16'
+  'compute = f16; "**.ffn.*" = f16'
+  'compute = f16; "**.ffn.w*" = int8 per channel'
+  'compute = bf16; "**.ffn.w*" = fp8_e4m3'
+)
+for precision in "${narrow[@]}"; do
+  for name in rankmixer_1b tokenmixer_large; do
+    for rows in 1 37 300; do
+      (($(left) < ${AFTER_VERIFY:-330})) && { missing+=("time: verifying ended before $name, $rows rows, $precision"); break 3; }
+      file="$out/verify-$name-$rows-$(echo "$precision" | tr -cd '[:alnum:]_')"
+      sets=()
+      for each in $(small "$name"); do sets+=(--set "$each"); done
+      if within 60 "$node" dist/cli.js run "examples/$name.rmx" --device cuda --verify --candidates "$rows" --precision "$precision" \
+        "${sets[@]}" --json >"$file.json" 2>"$file.txt"; then
+        verified=$((verified + 1))
+      else
+        failed=$((failed + 1))
+        echo "$name, $rows rows, $precision: $(head -3 "$file.txt" | tr '\n' ' ')"
+      fi
+    done
+  done
+done
+echo "$verified runs are right, $failed are not"
 
 if command -v compute-sanitizer >/dev/null; then
   echo "== sanitize"

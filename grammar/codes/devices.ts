@@ -29,7 +29,7 @@ $ rmxc compile ranker.rmx --profile gpu -o out`,
     title: "the device does not accept a kernel",
     meaning: `
 The text of a kernel was refused by the device's shader compiler. That is a fault of rmxc, or of a driver; the notes show the
-message and the line. Please report it with the spec and the output of \`rmxc doctor\`.`,
+message, the line, and the statement of the tile program that it was made for; the frame shows the place in the spec. Please report it with the spec and the output of \`rmxc doctor\`.`,
     failing: `
 $ rmxc run ranker.rmx`,
     mended: `
@@ -199,7 +199,7 @@ $ rmxc compile ranker.rmx --profile software --profile gpu -o out`,
     title: "compiled kernels cannot run on the reference device",
     meaning: `
 The reference device evaluates the model itself and runs no kernels. What \`loadArtifact\` reads holds kernels but not the
-model, so it needs a WebGPU device.`,
+model, and \`rmxc bench\` and \`rmxc tune\` time kernels: they need a CUDA or a WebGPU device.`,
     failing: `
 const program = await loadArtifact("out");
 const engine = await program.load(weights, await openDevice("reference"));`,

@@ -170,7 +170,7 @@ model m() {
   RMX0490: {
     title: "a narrow compute type that a device does not use",
     meaning:
-      "Parameters and derived values lie in the storage types of the `precision` block on every device, and kernels decode them where they load them. WebGPU kernels then add and multiply in f32, whatever `compute` says: many devices have no f16 arithmetic, and where it was measured it was slower and less exact. `rmxc cost` goes by the type asked for. It is a note, no error.",
+      "Parameters and derived values lie in the storage types of the `precision` block on every device, and kernels decode them where they load them. WebGPU kernels then add and multiply in f32, whatever `compute` says (`tf32` is of CUDA's tensor cores alone): many devices have no f16 arithmetic, and where it was measured it was slower and less exact. `rmxc cost` goes by the type asked for. It is a note, no error.",
     failing: `
 precision { compute = f16 }    // noted: f32 is used`,
     mended: `

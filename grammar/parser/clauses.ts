@@ -7,8 +7,9 @@ import * as t from "../tokens.ts";
 import { ExpressionParser } from "./expressions.ts";
 
 const featureTypes = [t.F32, t.I32, t.Id, t.Ids, t.Seq];
-const computeTypes = [t.F32, t.F16, t.Bf16];
-const storageTypes = [...computeTypes, t.Int8, t.Fp8E4m3, t.Fp8E5m2];
+const floatTypes = [t.F32, t.F16, t.Bf16];
+const computeTypes = [...floatTypes, t.Tf32];
+const storageTypes = [...floatTypes, t.Int8, t.Fp8E4m3, t.Fp8E5m2];
 
 export abstract class ClauseParser extends ExpressionParser {
   // -------------------------------------------------------------------------------------------- features
@@ -165,6 +166,7 @@ export abstract class ClauseParser extends ExpressionParser {
       { ALT: () => this.typeName(t.F32, "f32") },
       { ALT: () => this.typeName(t.F16, "f16") },
       { ALT: () => this.typeName(t.Bf16, "bf16") },
+      { ALT: () => this.typeName(t.Tf32, "tf32") },
     ]);
     return { kind: "compute", pattern, type, span: this.spanFrom(start) };
   });

@@ -10,6 +10,7 @@ import type { Fusion } from "../pass.ts";
 import { isSource } from "../restrict.ts";
 import { readersOf } from "../rewrite.ts";
 import { expansions } from "./remake.ts";
+import { makesRows, rowPeaks } from "./rowpeaks.ts";
 import { findScores, type ScorePattern } from "./score.ts";
 import { gatheredStatistics } from "./statistics.ts";
 
@@ -23,6 +24,10 @@ export interface Group {
   readonly score?: ScorePattern;
   /** Statistics of the rows that the anchor, a product, loads: gathered on the way. */
   readonly statistics?: readonly number[];
+  /** Peaks of the rows that the anchor rounds (see rowpeaks.ts): found before it. */
+  readonly peaks?: readonly number[];
+  /** Peaks of the rows that the kernel makes, with what follows each: found after it. */
+  readonly tails?: readonly (readonly number[])[];
 }
 
 export interface Grouping {
@@ -119,25 +124,49 @@ export function groupNodes(graph: Graph, storageBuffers: number, fusion: Fusion 
   const gathered = gatheredStatistics({ graph, readers, external, chains });
   for (const ids of gathered.values()) for (const id of ids) chains.delete(id);
 
+  const peaks = rowPeaks({ graph, readers, external, isAnchor });
+  const tails = new Map<number, (readonly number[])[]>();
+  const sought = new Map<number, number[]>();
+  for (const [id, anchors] of peaks.readBy) {
+    const own = chains.get(id);
+    if (own === undefined || [...anchors].some((anchor) => !chains.has(anchor))) continue;
+    chains.delete(id);
+    const maker = [...chains].find(([anchor, chain]) =>
+      makesRows(nodes[anchor], nodes[chain[chain.length - 1]], nodes[id], graph),
+    );
+    if (maker) tails.set(maker[0], [...(tails.get(maker[0]) ?? []), own]);
+    else for (const anchor of anchors) sought.set(anchor, [...(sought.get(anchor) ?? []), id]);
+  }
+
   const stored = new Set<number>();
-  for (const [, chain] of chains) {
+  for (const chain of [...chains.values(), ...[...tails.values()].flat()]) {
     stored.add(chain[chain.length - 1]);
     for (const id of chain) if (external.has(id)) stored.add(id);
   }
   for (const id of external) if (!isSource(nodes[id].op)) stored.add(id);
-  storeTheCostly(graph, readers, stored, claimed, inside);
+  storeTheCostly(graph, readers, stored, new Set([...claimed, ...peaks.inline]), inside);
 
   const groups: Group[] = [...chains].map(([anchor, chain]) => {
     const score = scores.get(anchor);
     const statistics = gathered.get(anchor);
     const root = chain[chain.length - 1];
-    return { anchor, chain, root, ...(score && { score }), ...(statistics && { statistics }) };
+    const rounding = { peaks: sought.get(anchor), tails: tails.get(anchor) };
+    return {
+      anchor,
+      chain,
+      root,
+      ...(score && { score }),
+      ...(statistics && { statistics }),
+      ...(rounding.peaks && { peaks: rounding.peaks }),
+      ...(rounding.tails && { tails: rounding.tails }),
+    };
   });
-  const inChain = new Set([...chains.values()].flat());
+  const inChain = new Set([...chains.values(), ...[...tails.values()].flat()].flat());
   for (const id of stored) if (!inChain.has(id)) groups.push({ chain: [id], root: id });
+  const within = new Set([...peaks.inline, ...[...gathered.values()].flat()]);
   // Groups that storing adds are bounded in their turn.
   for (const group of groups) {
-    for (const id of boundLeaves(graph, group, stored, storageBuffers)) {
+    for (const id of boundLeaves(graph, group, stored, within, storageBuffers)) {
       stored.add(id);
       groups.push({ chain: [id], root: id });
     }
@@ -210,7 +239,13 @@ function companionsOf(graph: Graph, node: Node): number[] {
 }
 
 /** Values to store so that the group's kernel binds at most `most` values: the largest parts of its prologue that fit one. */
-function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, most: number): number[] {
+function boundLeaves(
+  graph: Graph,
+  group: Group,
+  stored: ReadonlySet<number>,
+  inline: ReadonlySet<number>,
+  most: number,
+): number[] {
   const added = new Set<number>();
   const own = graph.nodes[group.root].rows;
   const leavesOf = (id: number, into: Set<number>): Set<number> => {
@@ -240,16 +275,20 @@ function boundLeaves(graph: Graph, group: Group, stored: ReadonlySet<number>, mo
     for (const o of graph.nodes[id].inputs) {
       const from = graph.nodes[o.id];
       if (stored.has(o.id) || added.has(o.id) || isSource(from.op) || into.has(o.id)) continue;
-      const free = !group.chain.includes(o.id) && !group.score?.inside.has(o.id);
+      const free = !group.chain.includes(o.id) && !group.score?.inside.has(o.id) && !inline.has(o.id);
       if (free && from.op.kind !== "by_request") into.add(o.id);
       inlineOf(o.id, into);
     }
     return into;
   };
   const tables = own ? 2 : 0;
-  const outputs = group.chain.filter((id) => stored.has(id)).length + tables;
+  const tails = group.tails ?? [];
+  const members = [...group.chain, ...tails.flat()];
+  const outputs = members.filter((id) => stored.has(id)).length + tables;
   for (;;) {
-    const total = leavesOf(group.root, new Set()).size + outputs;
+    const leaves = leavesOf(group.root, new Set());
+    for (const chain of tails) for (const id of chain.slice(1)) leavesOf(id, leaves);
+    const total = leaves.size + outputs;
     if (total <= most) return [...added];
     let best: { id: number; leaves: number } | undefined;
     for (const id of inlineOf(group.root, new Set())) {

@@ -52,6 +52,7 @@ class KernelBuilder {
   private readonly inner: InnerAxis[] = [];
   private readonly body: TileStmt[] = [];
   private readonly reader: Reader;
+  private peakCount = 0;
 
   constructor(group: Group, context: FusionContext) {
     this.group = group;
@@ -62,6 +63,19 @@ class KernelBuilder {
   }
 
   build(): TileKernel {
+    const { peaks = [] } = this.group;
+    const compute = peaks.reduce<() => void>(
+      (inner, id) => {
+        const found = new Map<string, Expr>();
+        return () => this.reader.withStandIn(id, (index) => this.peak(id, index, found), inner);
+      },
+      () => this.compute(),
+    );
+    compute();
+    return this.finish();
+  }
+
+  private compute(): void {
     const { anchor } = this.group;
     const node = anchor === undefined ? undefined : this.context.graph.nodes[anchor];
     if (!node) this.elementWise();
@@ -72,7 +86,6 @@ class KernelBuilder {
     else if (node.op.kind === "row_statistics") this.rowStatistics(node, node.op);
     else if (node.op.kind === "softmax") this.softmax(node, node.op);
     else throw new Error(`internal: ${node.op.kind} is no anchor`);
-    return this.finish();
   }
 
   // ------------------------------------------------------------------------------------------------ anchors
@@ -145,7 +158,7 @@ class KernelBuilder {
     within();
   }
 
-  /** Scales of packed parameters that are the same along the summed axes leave the sum: Σ x·q·s = s · Σ x·q. */
+  /** Scales of packed parameters and rounded rows that are the same along the summed axes leave the sum: Σ x·q·s = s · Σ x·q. */
   private withoutScales(
     e: Expr,
     summed: readonly string[],
@@ -157,12 +170,18 @@ class KernelBuilder {
       const part = home.kind === "param" || home.kind === "derived" ? home.part : undefined;
       return part === "scale" && summed.every((name) => !axesOf(f).has(name));
     };
+    const isFree = (f: Expr): boolean => summed.every((name) => !axesOf(f).has(name));
     const without = (f: Expr): Expr | undefined => {
       if (isScale(f)) {
         scales.push(f);
         return undefined;
       }
       if (f.kind !== "apply" || f.fn !== "mul") return f;
+      const scaled = f.args.findIndex((code, i) => isRounded(code) && isFree(f.args[1 - i]));
+      if (scaled >= 0) {
+        scales.push(f.args[1 - scaled]);
+        return f.args[scaled];
+      }
       const [p, q] = f.args.map(without);
       return p === undefined || q === undefined ? (p ?? q) : mul(p, q);
     };
@@ -213,23 +232,9 @@ class KernelBuilder {
   }
 
   private reduction(node: Node, op: Extract<Op, { kind: "reduce" }>): void {
-    const input = this.reader.seen(node.inputs[0]);
     const names = axisNames(node.type.shape);
     const index = this.gridOf(node.type.shape, names);
-    const inner = innerNames(op.axes.length, names);
-    const full: Expr[] = [];
-    let kept = 0;
-    let count = 1;
-    input.forEach((extent, i) => {
-      const position = op.axes.indexOf(i);
-      if (position < 0) {
-        full.push(index[kept++]);
-      } else {
-        if (op.keep) kept++;
-        full.push(this.addInner(inner[position], extent as number));
-        count *= extent as number;
-      }
-    });
+    const { full, over: inner, count } = this.reduced(node, op, index, names);
     const fn = op.fn === "mean" ? "sum" : op.fn;
     this.body.push({
       kind: "reduce",
@@ -240,6 +245,66 @@ class KernelBuilder {
     });
     const total = tile("acc", node.type.dtype);
     this.epilogue(node, index, [], op.fn === "mean" ? div(total, num(count)) : total);
+  }
+
+  /** The index of a reduction's operand: `index` of its result with inner axes, new ones, where it folds. */
+  private reduced(
+    node: Node,
+    op: Extract<Op, { kind: "reduce" }>,
+    index: readonly Expr[],
+    taken: readonly string[],
+  ): { readonly full: readonly Expr[]; readonly over: readonly string[]; readonly count: number } {
+    const over = innerNames(op.axes.length, taken);
+    const full: Expr[] = [];
+    let kept = 0;
+    let count = 1;
+    this.reader.seen(node.inputs[0]).forEach((extent, i) => {
+      const position = op.axes.indexOf(i);
+      if (position < 0) {
+        full.push(index[kept++]);
+        return;
+      }
+      if (op.keep) kept++;
+      full.push(this.addInner(over[position], extent as number));
+      count *= extent as number;
+    });
+    return { full, over, count };
+  }
+
+  /** The largest magnitude of a row whose elements the anchor rounds (rowpeaks.ts), found before it; `found`: those of this node. */
+  private peak(id: number, index: readonly Expr[], found: Map<string, Expr>): Expr {
+    const node = this.context.graph.nodes[id];
+    const { op } = node;
+    if (op.kind !== "reduce") throw new Error(`internal: ${op.kind} is no peak of rows`);
+    const key = index.map(exprKey).join();
+    const known = found.get(key);
+    if (known) return known;
+    const taken = [...this.grid, ...this.inner].map((a) => a.name);
+    const { full, over } = this.reduced(node, op, index, taken);
+    const out = this.peakName();
+    const value = simplify(this.reader.operand(node, 0)(full));
+    this.body.push({ kind: "reduce", fn: "max", out, over, value });
+    this.reader.inlined.add(id);
+    found.set(key, tile(out, "num"));
+    return tile(out, "num");
+  }
+
+  /** Peaks of the rows that this kernel has made, whose elements are `x` along the inner axis `along`. */
+  private tails(index: readonly Expr[], along: string, x: Expr): void {
+    for (const chain of this.group.tails ?? []) {
+      const node = this.context.graph.nodes[chain[0]];
+      const { op } = node;
+      if (op.kind !== "reduce") throw new Error(`internal: ${op.kind} is no peak of rows`);
+      const out = this.peakName();
+      this.body.push({ kind: "reduce", fn: "max", out, over: [along], value: apply("abs", x) });
+      const at = index.flatMap((e, i) => (op.axes.includes(i) ? (op.keep ? [int(0)] : []) : [e]));
+      this.follow(chain, node, at, [], tile(out, "num"));
+    }
+  }
+
+  private peakName(): string {
+    const count = this.peakCount++;
+    return count === 0 ? "peak" : `peak_${count}`;
   }
 
   private norm(node: Node, op: Extract<Op, { kind: "normalize" }>): void {
@@ -295,10 +360,21 @@ class KernelBuilder {
 
   // -------------------------------------------------------------------------------------------------- chain
 
-  /** Follows the chain behind the anchor and stores its root, and every member that something else reads. */
   private epilogue(anchor: Node, index: readonly Expr[], over: readonly string[], value: Expr): void {
+    const made = this.follow(this.group.chain, anchor, index, over, value);
+    const [along] = over;
+    if (along !== undefined) this.tails(index, along, made);
+  }
+
+  /** Follows a chain behind its anchor and stores its root, and every member that something else reads; the root's value. */
+  private follow(
+    chain: readonly number[],
+    anchor: Node,
+    index: readonly Expr[],
+    over: readonly string[],
+    value: Expr,
+  ): Expr {
     const at: Expr[] = [...index];
-    const { chain } = this.group;
     let current = value;
     chain.forEach((id, i) => {
       const node = this.context.graph.nodes[id];
@@ -321,6 +397,7 @@ class KernelBuilder {
       }
       this.store(node, at, over, current);
     });
+    return current;
   }
 
   private stores(index: readonly Expr[], over: readonly string[], value: Expr): void {
@@ -423,13 +500,11 @@ class KernelBuilder {
     const list = this.root.rows && values.lists.of(this.root.rows);
     const buffers = buffersOf(this.body);
     if (list) buffers.push({ value: list.list.tiles, access: "read" });
-    const members = [
-      ...this.group.chain,
-      ...[...this.reader.inlined].filter((id) => !this.group.chain.includes(id)),
-    ];
+    const own = this.members();
+    const members = [...own, ...[...this.reader.inlined].filter((id) => !own.includes(id))];
     const flops = members.reduce((sum, id) => {
       const node = graph.nodes[id];
-      if (isSource(node.op) || (this.context.stored.has(id) && !this.group.chain.includes(id))) return sum;
+      if (isSource(node.op) || (this.context.stored.has(id) && !own.includes(id))) return sum;
       const types = node.inputs.map((o) => ({
         shape: this.reader.seen(o),
         dtype: graph.nodes[o.id].type.dtype,
@@ -451,8 +526,14 @@ class KernelBuilder {
         bytes: bytesOf(buffers, { values: this.context.values.values, params: this.context.graph.params }),
         ...(this.root.origin ? { origin: this.root.origin } : {}),
       },
-      roots: this.group.chain.filter((id) => this.context.stored.has(id)),
+      roots: this.members().filter((id) => this.context.stored.has(id)),
     };
+  }
+
+  /** The nodes that the kernel is for. */
+  private members(): readonly number[] {
+    const { chain, tails = [] } = this.group;
+    return [...chain, ...tails.flat()];
   }
 
   private kernelName(): string {
@@ -475,12 +556,17 @@ class KernelBuilder {
             : node.op.kind;
       return node.path ? `${node.path}: ${what}` : what;
     };
-    const chain = new Set(this.group.chain);
+    const chain = new Set(this.members());
     const hidden = (id: number): boolean =>
       chain.has(id) || graph.nodes[id].op.kind === "const" || graph.nodes[id].op.kind === "iota";
     const prologue = [...this.reader.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
-    return [...prologue.map((id) => `reads through ${line(id)}`), ...this.group.chain.map(line)];
+    return [...prologue.map((id) => `reads through ${line(id)}`), ...[...chain].map(line)];
   }
+}
+
+/** Whether an expression is a code that its neighbour scales (quantize.ts). */
+function isRounded(e: Expr): boolean {
+  return e.kind === "apply" && e.fn.startsWith("round_");
 }
 
 /** The share of a node's points that are computed, at most. */

@@ -65,6 +65,10 @@ export function alone(kernel: TileKernel): string | undefined {
   if (kernel.slicing) return "is launched once a slice of a parameter above the binding limit";
   if (kernel.lowering.kind === "score" && kernel.lowering.combine === "shared")
     return "hands its weights round through workgroup memory";
+  if (kernel.lowering.kind === "flash") return "goes through its keys with all of a block's warps";
+  if (kernel.lowering.kind === "stream") return "reads its weights at memory speed by itself";
+  if (kernel.lowering.kind === "hopper")
+    return "goes through its tiles by itself, its warps at different places";
   return undefined;
 }
 
@@ -123,7 +127,7 @@ function objection(before: Bundle, next: Bundle, context: BundleContext): string
   const rows = kernel.stage === "item" ? Math.max(1, batchRows(kernel, plan.serve) * SMALL_CALL) : 1;
   const workgroups = (grid: readonly GridAxis[]): number =>
     grid.reduce((n, a) => n * Math.ceil(points(a.extent, rows) / a.tile), 1);
-  const parts = members.map((m) => withThreads(m, threads));
+  const parts = partsIn(next, threads);
   const grid = sharedGrid(next, parts);
   if (!divides(next, parts, grid)) return "their tiles do not divide each other";
   const busy = ceilings.workers * (profile.features.software ? PER_CORE : 1);
@@ -137,6 +141,20 @@ function objection(before: Bundle, next: Bundle, context: BundleContext): string
   if (bytes > Math.max(CACHED, alreadyRead))
     return `a workgroup would go through ${Math.ceil(bytes / 1024)} KiB of parameters, more than a core keeps close`;
   return undefined;
+}
+
+/** The members as they run in workgroups of `threads`: along a shared axis each workgroup has one point, so that many are left. */
+function partsIn({ members, shared }: Bundle, threads: number): readonly TileKernel[] {
+  return members.map((member, i) => {
+    const part = withThreads(member, threads);
+    const last = part.grid.at(-1);
+    const along = shared.some((s) =>
+      s.kind === "batch" ? typeof last?.extent !== "number" : s.names[i] === last?.name,
+    );
+    if (part.lowering.kind !== "row" || part.lowering.turns === undefined || !along) return part;
+    const { turns: _, ...lowering } = part.lowering;
+    return { ...part, lowering, grid: part.grid.map((a) => (a === last ? { ...a, tile: 1 } : a)) };
+  });
 }
 
 /** The axes of the kernel that a bundle becomes; its tiles are the members' largest. */
@@ -193,7 +211,7 @@ export function kernelOf(bundle: Bundle, plan: Pick<Plan, "values" | "params">):
   if (members.length === 1) return first;
   const threads = commonThreads(members);
   if (threads === undefined) throw new Error("internal: a bundle whose members differ in threads");
-  const parts = members.map((m) => withThreads(m, threads));
+  const parts = partsIn(bundle, threads);
   const grid = sharedGrid(bundle, parts);
   const phases = parts.map((part, i): TilePhase => {
     const { name, grid, inner, body, lowering, about, roots } = renameAxes(part, namesIn(shared, part, i));

@@ -113,7 +113,7 @@ export class Reader {
         : values.lists.read(value, node.rows, index);
       return typed(element, node);
     }
-    if (value.packing) return this.decoded(node, value, index);
+    if (value.packing && !value.packing.native) return this.decoded(node, value, index);
     const slotted = values.isKept(node) && node.program === "user" && this.stage === "user";
     const at = slotted ? this.slotted("user", index) : index;
     return typed(load(value.id, at, value.element === "f32" ? "num" : "i32"), node);

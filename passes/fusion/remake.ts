@@ -44,7 +44,9 @@ function study(graph: Graph): {
     // What exists once an engine weighs nothing against what exists once a request.
     const own = [...made.leaves].filter((id) => graph.nodes[id].program === node.program);
     const parts = own.reduce((n, id) => n + weight(graph.nodes[id]), 0);
-    if (elements(node) > parts) expanded.add(node.id);
+    // A condition of the whole engine (is there a calibrated scale?) would be a kernel for one bit.
+    const isCondition = node.program === "load" && node.type.dtype === "bool" && elements(node) === 1;
+    if (elements(node) > parts || isCondition) expanded.add(node.id);
   }
   return { expanded, making };
 }

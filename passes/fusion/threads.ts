@@ -61,9 +61,10 @@ export function withThreads(kernel: TileKernel, threads: number): TileKernel {
     lowering.combine === "shared" &&
     lowering.lanes * lowering.rows !== threads
   ) {
+    const { turns: _, ...alone } = lowering;
     return {
       ...kernel,
-      lowering: { ...lowering, lanes: threads, rows: 1 },
+      lowering: { ...alone, lanes: threads, rows: 1 },
       grid: grid.map((a) => ({ ...a, tile: 1 })),
     };
   }
@@ -108,6 +109,11 @@ export function workgroupBytes(kernel: TileKernel, threads: number): number {
       const lone = kernel.body.length - dots;
       const own = m + n + threads + sharesOfRows(kernel, m);
       return 4 * (stagedSteps(kernel) * (m + n) + dots * m * n + lone * own);
+    }
+    case "mma": {
+      const points = 16 * l.warpsM * l.tilesM + 8 * l.warpsN * l.tilesN;
+      const lone = kernel.body.filter((s) => s.kind !== "dot" && s.kind !== "store").length;
+      return (l.format === "tf32" ? 4 : 2) * l.stages * stagedSteps(kernel) * points + 4 * lone * points;
     }
     default:
       return 0;

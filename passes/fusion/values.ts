@@ -7,11 +7,16 @@ import type { Graph, Node, Stage } from "../../src/ir/graph.ts";
 import { bytesOf, type Home, type Packing, type PlanValue, wordsOf } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { computeOf, type Storage, scaleAxes, scaleShape, storageOf } from "../../src/ir/storage.ts";
+import type { Half } from "../../src/ir/thread.ts";
 import { Names } from "./names.ts";
 import { RowLists, storedShape } from "./rows.ts";
 
-/** Elements to which the innermost axis is padded: one 16-byte load. */
+/** Elements to which the innermost axis is padded: one 16-byte load of f32. */
 const ROW = 4;
+/** The same of 16-bit numbers on a CUDA device, whose rows are copied 16 bytes at a time. */
+const HALF_ROW = 8;
+/** What padding may add to a table. */
+const MOST_PADDING = 1.03;
 
 export class ValueTable {
   readonly values: PlanValue[] = [];
@@ -21,6 +26,9 @@ export class ValueTable {
   private readonly known = new Map<string, PlanValue>();
   private readonly names = new Names();
   private readonly normed: ReadonlySet<number>;
+  /** Tables that nothing but lookups read. */
+  private readonly looked: ReadonlySet<number>;
+  private readonly weighed: ReadonlySet<number>;
   private readonly graph: Graph;
   private readonly profile: Profile;
   private readonly kept: ReadonlySet<number>;
@@ -37,7 +45,9 @@ export class ValueTable {
     this.kept = kept;
     this.outputs = outputs;
     this.lists = new RowLists(graph, this);
-    this.normed = readByNorms(graph);
+    this.looked = readByLookups(graph);
+    this.normed = readBy(graph, ["normalize", "row_statistics"]);
+    this.weighed = readBy(graph, ["softmax", "top_k_mask", "top_k_index"]);
   }
 
   /** The value that a kernel of `stage` reads for a source or stored node. */
@@ -82,7 +92,7 @@ export class ValueTable {
   /** Whether `path` is a table that no single binding can hold. */
   isTooLarge(node: Node): boolean {
     if (node.op.kind !== "param") return false;
-    const { unit } = strided(node);
+    const { unit } = strided(node, this.rowOf(node, undefined));
     const { element } = storageOf(this.graph, node);
     const bytes = element === "f32" ? bytesOf({}, unit) : bytesOf({ packing: { element } }, unit);
     return bytes > this.profile.limits.storageBinding;
@@ -164,23 +174,30 @@ export class ValueTable {
   }
 
   /**
-   * Whether what kernels hand to one another of a node is f16: where the model computes in f16 and the device stores it natively; a
-   * software device's loads cost what they cost whatever their size, and converting comes on top (docs/precision.md). A row's
-   * statistics and reductions scale whole rows, and stay f32; so does what a norm reads, which may be of any magnitude, and
-   * small numbers have few bits in f16.
+   * The 16-bit type that kernels hand a node to one another in: the one that the model computes in, where the device stores it
+   * natively (bf16: CUDA alone); a software device's loads cost what they cost whatever their size, and converting comes on
+   * top (docs/precision.md). A row's statistics and reductions scale whole rows, and stay f32; so does what a norm reads in a model of
+   * f16, for it may be of any magnitude, and small numbers have few bits in f16, and in any model what a softmax or a choice reads,
+   * of which differences count. On CUDA the result of a norm itself is narrow all the same: it is of the magnitude of its gain, and what the
+   * tensor cores are fed with.
    */
-  private isNarrow({ id, op, type, path }: Node): boolean {
+  private narrowed({ id, op, type, path }: Node): Half | undefined {
     const { features, cuda } = this.profile;
-    if (
-      !features.f16 ||
-      features.software ||
-      cuda !== undefined ||
-      type.dtype !== "num" ||
-      this.normed.has(id)
-    )
-      return false;
-    if (op.kind === "row_statistics" || op.kind === "reduce" || op.kind === "softmax") return false;
-    return computeOf(this.graph.precision, path) === "f16";
+    if (!features.f16 || features.software || type.dtype !== "num") return undefined;
+    if (op.kind === "row_statistics" || op.kind === "reduce" || op.kind === "softmax") return undefined;
+    if (this.weighed.has(id)) return undefined;
+    const compute = computeOf(this.graph.precision, path);
+    if (compute === "bf16") return cuda === undefined ? undefined : compute;
+    const bounded = cuda !== undefined && op.kind === "normalize";
+    return compute === "f16" && (bounded || !this.normed.has(id)) ? compute : undefined;
+  }
+
+  /** Elements to which rows of a value are padded; rows of a table are not where that would show. */
+  private rowOf(node: Node, packing: Packing | undefined): number {
+    const width = Number(node.type.shape.at(-1));
+    if (this.looked.has(node.id) && Math.ceil(width / ROW) * ROW > MOST_PADDING * width) return 1;
+    const half = packing !== undefined && packing.blocks === undefined && bytesOf({ packing }, 1) === 2;
+    return half && this.profile.cuda !== undefined ? HALF_ROW : ROW;
   }
 
   private parameter(node: Node, home: Extract<Home, { kind: "param" }>): PlanValue {
@@ -204,7 +221,7 @@ export class ValueTable {
       ...(scale && { scale: companion("scale") }),
       ...(scale?.symmetric === false && { zero: companion("zero") }),
     };
-    const { strides, unit } = strided(node);
+    const { strides, unit } = strided(node, this.rowOf(node, packing));
     return this.add(key, {
       name,
       element: "f32",
@@ -258,9 +275,13 @@ export class ValueTable {
     const shape = rows ? storedShape(node.type.shape, rows) : node.type.shape;
     // Only what is packed has the layout of a load-stage value; the value itself stays row-major.
     const plain = rows !== undefined || home.kind === "load";
-    const { strides, unit } = strided(plain ? { type: { ...node.type, shape } } : node);
-    const narrow = home.kind === "temp" && this.isNarrow(node);
-    const packing: Packing | undefined = narrow ? { element: "f16", native: true } : undefined;
+    const made = home.kind === "temp" || (home.kind === "kept" && home.feature === undefined);
+    const narrow = made ? this.narrowed(node) : undefined;
+    const packing: Packing | undefined = narrow && { element: narrow, native: true };
+    const { strides, unit } = strided(
+      plain ? { type: { ...node.type, shape } } : node,
+      this.rowOf(node, packing),
+    );
     if (home.kind === "temp") this.temps[home.stage].push(wordsOf({ ...(packing && { packing }) }, unit));
     return this.add(key, {
       name,
@@ -292,13 +313,26 @@ export class ValueTable {
   }
 }
 
-/** What norms read, through element-wise ops and views. */
-function readByNorms({ nodes }: Graph): ReadonlySet<number> {
+/** The tables that lookups alone read, a row at a time: they are what a model's memory holds. */
+function readByLookups(graph: Graph): ReadonlySet<number> {
+  const tables = new Set(graph.params.filter(({ table }) => table).map(({ path }) => path));
+  const read = new Set(
+    graph.nodes.flatMap(({ id, op }) => (op.kind === "param" && tables.has(op.path) ? [id] : [])),
+  );
+  for (const { op, inputs } of graph.nodes) {
+    inputs.forEach(({ id }, k) => {
+      if (op.kind !== "lookup" || k !== 0) read.delete(id);
+    });
+  }
+  return read;
+}
+
+/** What ops of these kinds read, through element-wise ops and views. */
+function readBy({ nodes }: Graph, kinds: readonly Node["op"]["kind"][]): ReadonlySet<number> {
   const read = new Set<number>();
   for (const { id, op, inputs } of nodes.toReversed()) {
-    const norm = op.kind === "normalize" || op.kind === "row_statistics";
     const through = read.has(id) && !["einsum", "reduce", "softmax", "lookup"].includes(op.kind);
-    if (norm || through) for (const input of inputs) read.add(input.id);
+    if (kinds.includes(op.kind) || through) for (const input of inputs) read.add(input.id);
   }
   return read;
 }
@@ -326,10 +360,13 @@ function wholeLoads(unit: number, packing: Packing | undefined): number {
 }
 
 /**
- * Row-major strides in the node's layout order, the innermost axis padded to four elements; batch axes stay outermost. With blocks,
+ * Row-major strides in the node's layout order, the innermost axis padded to `row` elements; batch axes stay outermost. With blocks,
  * see `Packing`: both axes are padded to whole blocks, and axes between them count rows of blocks.
  */
-export function strided(node: Pick<Node, "type" | "layout">): {
+export function strided(
+  node: Pick<Node, "type" | "layout">,
+  row = ROW,
+): {
   readonly strides: number[];
   readonly unit: number;
 } {
@@ -347,10 +384,9 @@ export function strided(node: Pick<Node, "type" | "layout">): {
     if (axis === k) between = false;
     strides[axis] = between && !first ? ROW * step : step;
     if (typeof extent !== "number") break;
-    step *= first || axis === k ? Math.ceil(extent / ROW) * ROW : extent;
+    step *= first ? Math.ceil(extent / row) * row : axis === k ? Math.ceil(extent / ROW) * ROW : extent;
     unit = step;
   }
-
   return { strides, unit };
 }
 

@@ -9,17 +9,22 @@
  * to its cores in equal shares before they start, so that a round is over when the last core is done: rounds are whole.
  */
 import type { DeviceCeilings } from "../../src/ir/ceilings.ts";
+import { loadsOf } from "../../src/ir/expr.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import type { Schedule } from "../../src/ir/schedule.ts";
 import { points } from "../../src/ir/schedule.ts";
+import { elementBytes } from "../../src/ir/storage.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import { type Form, pointsExpected } from "./form.ts";
-import { tensorCoreSeconds } from "./tensorcores.ts";
+import { streamSeconds } from "./stream.ts";
+import { flashSeconds, tensorCoreSeconds } from "./tensorcores.ts";
 
 /** Rate of warpgroups on tensor cores beside that of f32, and the products that an element costs which the copy engine brings. */
-const WARPGROUPS = 32;
+const WARPGROUPS = 12;
 const COPYING = 16;
+/** What storing a point costs them, in FLOPs of an epilogue. */
+const STORING = 4;
 
 /** Of what a cost depends on beside the kernel and its schedule. */
 export interface CostContext {
@@ -36,7 +41,9 @@ export function predict(kernel: TileKernel, form: Form, schedule: Schedule, cont
   const { ceilings } = context;
   const workgroups = workgroupsExpected(kernel, schedule, context.rows);
   const one = workgroupSeconds(kernel, form, schedule, context);
-  const workers = schedule.lowering.kind === "hopper" ? schedule.lowering.blocks : ceilings.workers;
+  const { lowering } = schedule;
+  const workers =
+    lowering.kind === "hopper" ? Math.floor(lowering.blocks / lowering.cluster) : ceilings.workers;
   const rounds = Math.ceil(workgroups / workers);
   return ceilings.dispatch + Math.max(rounds * (ceilings.workgroup + one), memorySeconds(kernel, context));
 }
@@ -82,7 +89,7 @@ function workgroupSeconds(
     const dots = shared ? 1 : kernel.body.filter((s) => s.kind === "dot").length;
     const steps = inner(form.dot.k) / 4;
     // Products of one kernel share the rows that it loads.
-    const loads = Math.ceil(rows / lanes) + 4 * dots;
+    const loads = Math.ceil(rows / lanes) + dots * columnLoads(kernel, context.values);
     const sums = dots * rows;
     const flops = 2 * 4 * sums * 4 * lanes * (sums > CROWDED_SUMS ? CROWDED : sums > NEAR_SUMS ? FAR : 1);
     return steps * (loads * ceilings.load + (ARITHMETIC * flops) / perWorker);
@@ -109,14 +116,23 @@ function workgroupSeconds(
     const { k } = form.dot;
     return tensorCoreSeconds(kernel, lowering, context.values, stepsOf[k] ?? 1, inner(k), perWorker);
   }
+  if (form.form === "dot" && lowering.kind === "stream")
+    return streamSeconds(kernel, lowering, context.values, inner(form.dot.k), perWorker);
   if (form.form === "dot" && lowering.kind === "hopper") {
     const dots = kernel.body.filter((s) => s.kind === "dot").length;
-    const { groups, tilesM, columns, blocks } = lowering;
-    const m = 64 * groups * tilesM;
-    const copying = COPYING * (1 / m + 1 / columns);
-    const rate = (WARPGROUPS * ceilings.flops) / blocks;
-    return (dots * inner(form.dot.k) * 2 * m * columns * (1 + copying)) / rate;
+    const { groups, columns, cluster, turns, blocks } = lowering;
+    const m = 64 * (turns ? 1 : groups);
+    // What is copied feeds as many products as the tile, or the cluster's, is long on the other side.
+    const copying = COPYING * (1 / (m * cluster) + 1 / columns);
+    const products = dots * inner(form.dot.k) * 2;
+    const main = (products * m * columns * (1 + copying)) / ((WARPGROUPS * ceilings.flops) / blocks);
+    const points = Math.max(1, gridPoints(kernel));
+    const epilogue =
+      (m * columns * (kernel.about.flops / points - products + STORING)) / (ceilings.flops / blocks);
+    return turns ? Math.max(main, epilogue / groups) : main + epilogue;
   }
+  if (form.form === "score" && lowering.kind === "flash")
+    return flashSeconds(kernel, form.score, lowering, perWorker);
   if (form.form === "score" && lowering.kind === "score") {
     const { lanes, rows, groups, combine } = lowering;
     const { score } = form;
@@ -128,6 +144,17 @@ function workgroupSeconds(
   const rows = Object.values(tiles).reduce((a, b) => a * b, 1);
   const perPoint = kernel.about.flops / Math.max(1, gridPoints(kernel));
   return (rows * perPoint) / perWorker;
+}
+
+/** Loads of a lane that fetch its four columns of the second operand for four steps of k: as many as its elements have bytes. */
+function columnLoads({ body }: TileKernel, values: readonly PlanValue[]): number {
+  const [most = 4] = body
+    .flatMap((s) => (s.kind === "dot" ? loadsOf(s.b) : []))
+    .map(({ source }) => {
+      const { packing } = values[source];
+      return packing?.blocks ? elementBytes[packing.element] : 4;
+    });
+  return most;
 }
 
 /** Points of the grid for one row of the batch axis. */

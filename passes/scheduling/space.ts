@@ -9,12 +9,13 @@ import type { Graph } from "../../src/ir/graph.ts";
 import { interleavedProducts } from "../../src/ir/interleaved.ts";
 import type { Plan } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
-import { type Schedule, scheduleOf, withSchedule } from "../../src/ir/schedule.ts";
+import { points, type Schedule, scheduleOf, withSchedule } from "../../src/ir/schedule.ts";
 import type { ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import { predict } from "./costmodel.ts";
 import { type Form, formOf, pointsExpected, prepared, servedRows } from "./form.ts";
 import { onHopper } from "./hopper.ts";
-import { onTensorCores } from "./tensorcores.ts";
+import { byStreaming } from "./stream.ts";
+import { onTensorCores, scoresOnTensorCores } from "./tensorcores.ts";
 import { byBlocks, byMatrices } from "./workgroups.ts";
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
@@ -36,7 +37,7 @@ export function scheduleSpace(
   const form = formOf(base, plan.values);
   const rows = servedRows(base, plan);
   // As a kernel holds it: tiles and steps of 1 left out.
-  const spelled = candidates(base, form, plan.values, profile, rows, compute).map((s) =>
+  const spelled = candidates(base, form, plan.values, profile, ceilings, rows, compute).map((s) =>
     scheduleOf(withSchedule(base, s)),
   );
   const costs = spelled.map((schedule) => ({
@@ -73,6 +74,7 @@ function candidates(
   form: Form,
   values: Plan["values"],
   profile: Profile,
+  { workers }: DeviceCeilings,
   rows: number,
   compute: Graph["precision"]["compute"],
 ): Schedule[] {
@@ -80,11 +82,11 @@ function candidates(
     case "list":
       return [lists(profile)];
     case "score":
-      return scores(kernel, form.score, profile, rows);
+      return scores(kernel, form.score, values, profile, rows, compute);
     case "dot":
       return products(kernel, form.dot, values, profile, rows, compute);
     case "row":
-      return rowSweeps(profile);
+      return rowSweeps(kernel, profile, workers, rows);
     case "element":
       return elements(kernel, form.vector, profile);
     default:
@@ -126,18 +128,21 @@ function products(
     profile.cuda !== undefined && compute !== "f32"
       ? [
           ...(compute === "tf32" ? [] : onHopper(kernel, values, dot, compute, profile, expected)),
+          ...(compute === "tf32" ? [] : byStreaming(kernel, values, dot, compute, expected)),
           ...onTensorCores(kernel, values, dot, compute, profile, expected),
         ]
       : profile.features.software && lanes !== undefined
         ? bySubgroup(kernel, dot, lanes, expected)
         : [
+            ...(profile.cuda === undefined ? [] : byStreaming(kernel, values, dot, "f32", expected)),
             ...(lanes === undefined ? [] : byMatrices(kernel, dot, profile, lanes, expected)),
             ...byBlocks(kernel, dot, profile, expected),
           ];
   if (!kernel.grid.some((a) => a.name === dot.m && a.rows?.group)) return all;
   // Products over one list share its tiles, so that their rows must agree: the expected number alone decides.
   const tile = (s: Schedule): number => s.tiles[dot.m] ?? 1;
-  const few = all.map(tile).filter((m) => m <= MOST_LIST_ROWS);
+  const most = profile.cuda?.arch === "sm_90a" && compute !== "f32" ? listRows(expected) : MOST_LIST_ROWS;
+  const few = all.map(tile).filter((m) => m <= most);
   const enough = few.filter((m) => m >= expected);
   const shared = enough.length > 0 ? Math.min(...enough) : Math.max(...few);
   return all.filter((s) => tile(s) === shared);
@@ -145,6 +150,13 @@ function products(
 
 /** Rows of a tile of a list, at most: each group ends in one that is partly filled. */
 const MOST_LIST_ROWS = 16;
+/** Tiles of whole warpgroups, and how many of a group's tiles should be full for them. */
+const WARPGROUP_ROWS = [128, 64];
+const FULL_TILES = 2;
+
+function listRows(expected: number): number {
+  return WARPGROUP_ROWS.find((rows) => expected >= FULL_TILES * rows) ?? MOST_LIST_ROWS;
+}
 
 /**
  * Two products whose weights lie side by side take one sum a lane, and half as many columns each, where the rows of a tile can be
@@ -176,7 +188,14 @@ const SCORE_ROWS = [8, 7, 6, 5, 4, 3, 2, 1];
 const MOST_SHARED_ROWS = 4;
 
 /** Rows share the keys and values that a workgroup reads; wide values leave fewer of them. */
-function scores(kernel: TileKernel, score: ScoreStmt, profile: Profile, rows: number): Schedule[] {
+function scores(
+  kernel: TileKernel,
+  score: ScoreStmt,
+  values: Plan["values"],
+  profile: Profile,
+  rows: number,
+  compute: Graph["precision"]["compute"],
+): Schedule[] {
   const known = subgroupLanes(profile);
   const bySubgroup = profile.features.software && known !== undefined;
   const lanes = bySubgroup ? known : 32;
@@ -189,29 +208,49 @@ function scores(kernel: TileKernel, score: ScoreStmt, profile: Profile, rows: nu
   const most = alone
     ? 1
     : Math.min(MOST_ACCUMULATORS / groups, bySubgroup ? SCORE_ROWS[0] : MOST_SHARED_ROWS);
-  return SCORE_ROWS.filter((r) => r <= most && r <= Math.ceil(expected)).map((r) => ({
-    lowering: { kind: "score", lanes, rows: r, groups, combine },
-    tiles: { [score.m]: r, [score.n]: 4 * lanes * groups },
-    steps: { [score.j]: lanes, [score.k]: 4 },
-  }));
+  const onLanes = SCORE_ROWS.filter((r) => r <= most && r <= Math.ceil(expected)).map(
+    (r): Schedule => ({
+      lowering: { kind: "score", lanes, rows: r, groups, combine },
+      tiles: { [score.m]: r, [score.n]: 4 * lanes * groups },
+      steps: { [score.j]: lanes, [score.k]: 4 },
+    }),
+  );
+  const halves = profile.cuda !== undefined && (compute === "f16" || compute === "bf16");
+  return [
+    ...(halves ? scoresOnTensorCores(kernel, values, score, compute, profile, expected) : []),
+    ...onLanes,
+  ];
 }
 
 // ----------------------------------------------------------------------------------------------- rows and elements
 
-function rowSweeps(profile: Profile): Schedule[] {
+/** Points that the same lanes sweep one after another, on a software device: others have lanes enough for all at once. */
+const TURNS = [8, 4, 2];
+/** Workgroups that are left at least, for each worker. */
+const LEAST_SWEEPS = 8;
+
+function rowSweeps(kernel: TileKernel, profile: Profile, workers: number, rows: number): Schedule[] {
   const lanes = subgroupLanes(profile);
+  const lowering = {
+    kind: "row",
+    lanes: lanes ?? 32,
+    rows: 1,
+    combine: lanes === undefined ? "shared" : "subgroup",
+    vector: 4,
+  } as const;
+  const one: Schedule = { lowering, tiles: {}, steps: {} };
+  const last = kernel.grid.at(-1);
+  if (!profile.features.software || lanes === undefined || last === undefined || last.rows) return [one];
+  const all = kernel.grid.reduce((n, a) => n * pointsExpected(kernel, a.name, rows), 1);
+  const along = points(last.extent, rows);
+  const several = TURNS.filter((turns) => along % turns === 0 && all / turns >= LEAST_SWEEPS * workers);
   return [
-    {
-      lowering: {
-        kind: "row",
-        lanes: lanes ?? 32,
-        rows: 1,
-        combine: lanes === undefined ? "shared" : "subgroup",
-        vector: 4,
-      },
-      tiles: {},
+    ...several.map((turns) => ({
+      lowering: { ...lowering, turns },
+      tiles: { [last.name]: turns },
       steps: {},
-    },
+    })),
+    one,
   ];
 }
 

@@ -6,6 +6,14 @@ export const specPositional = {
   spec: { type: "string", demandOption: true, describe: "the model: a .rmx file" },
 } as const satisfies Record<string, Options>;
 
+export const kernelDeviceOption = {
+  device: {
+    choices: ["auto", "cuda", "webgpu"] as const,
+    default: "auto" as const,
+    describe: "where to run: auto takes an NVIDIA GPU first",
+  },
+} as const satisfies Record<string, Options>;
+
 export const setOption = {
   set: {
     type: "string",

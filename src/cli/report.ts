@@ -56,9 +56,18 @@ interface Known {
 
 async function asDiagnostics(error: unknown): Promise<Known | undefined> {
   if (error instanceof DiagnosticError) return { ...error, exit: 1 };
-  if (error instanceof InputError)
-    return { diagnostics: [fromInputError(error)], sources: noSources, exit: error.exit };
+  if (error instanceof InputError) {
+    const sources = error.origin === undefined ? noSources : await sourceOf(error.origin.file);
+    return { diagnostics: [fromInputError(error)], sources, exit: error.exit };
+  }
   return undefined;
+}
+
+/** The frame is left out where the file cannot be read any more. */
+async function sourceOf(name: string): Promise<Sources> {
+  const { readSource } = await import("../model/host.ts");
+  const text = readSource(name);
+  return text === undefined ? noSources : new Map([[name, { name, text }]]);
 }
 
 export function fromInputError(error: InputError): Diagnostic {
@@ -66,6 +75,7 @@ export function fromInputError(error: InputError): Diagnostic {
     code: error.code,
     severity: "error",
     message: error.message,
+    ...(error.origin !== undefined && { span: error.origin }),
     notes: error.notes,
     ...(error.help === undefined ? {} : { help: error.help }),
   };

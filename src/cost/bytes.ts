@@ -30,7 +30,8 @@ export class ElementBytes {
     if (element !== "f32" || node === undefined || this.#graph.nodes[node].op.kind === "feature") return WORD;
     const derived = this.#derived.get(node);
     if (derived !== undefined) return meanBytes(shape.map(Number), derived.storage);
-    return elementBytes[this.#computeOf(this.#graph.nodes[node].path)];
+    const compute = this.#computeOf(this.#graph.nodes[node].path);
+    return compute === "tf32" ? WORD : elementBytes[compute];
   }
 
   /** The type that a part computes in; later lines win. */

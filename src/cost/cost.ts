@@ -11,7 +11,7 @@ import { isAnchor } from "../../passes/fusion/groups.ts";
 import { runPipeline } from "../../passes/pipeline.ts";
 import type { Graph, Node, ParamInfo, Stage } from "../ir/graph.ts";
 import { opDef } from "../ir/ops/index.ts";
-import type { Plan } from "../ir/plan.ts";
+import { bytesOf as heldBytes, type Plan } from "../ir/plan.ts";
 import type { Profile } from "../ir/profile.ts";
 import { storedBytes } from "../ir/storage.ts";
 import { ElementBytes } from "./bytes.ts";
@@ -79,7 +79,7 @@ export function costOf(graph: Graph, profile: Profile, { reuse = true } = {}): M
     root: root.part(),
     training: sizeOf(graph.params.filter((param) => param.training)),
     keptBytes: compiled.plan.values.reduce(
-      (sum, value) => sum + (value.home.kind === "kept" ? value.unit * elements.ofValue(value) : 0),
+      (sum, value) => sum + (value.home.kind === "kept" ? heldBytes(value, value.unit) : 0),
       0,
     ),
     stored: {

@@ -39,6 +39,10 @@ const GPU: DeviceCeilings = {
   workers: 256,
 };
 
+/** An H100 by its data sheet: products of 16 bits are its tensor cores', some twelve times as fast as f32 (passes/scheduling). */
+const HOPPER: DeviceCeilings = { ...GPU, flops: 60e12, bandwidth: 3.3e12, workers: 264 };
+
 export function defaultCeilings(profile: Profile): DeviceCeilings {
-  return profile.features.software ? SOFTWARE : GPU;
+  if (profile.features.software) return SOFTWARE;
+  return profile.cuda?.arch.startsWith("sm_90") ? HOPPER : GPU;
 }

@@ -190,9 +190,12 @@ export interface Output {
   readonly logit?: Operand;
 }
 
+/** What products are multiplied in; `tf32`: f32 but for the operands of a tensor core's products, which keep 10 bits of fraction. */
+export type ComputeType = "f32" | "f16" | "bf16" | "tf32";
+
 export interface Precision {
-  readonly compute: "f32" | "f16" | "bf16";
-  readonly parts: readonly { readonly pattern: string; readonly compute: "f32" | "f16" | "bf16" }[];
+  readonly compute: ComputeType;
+  readonly parts: readonly { readonly pattern: string; readonly compute: ComputeType }[];
   /** Load-stage values that are stored rounded, by path; see `derivedNodes`. `inputs` as of a parameter. */
   readonly derived: readonly {
     readonly path: string;

@@ -161,7 +161,7 @@ function readServe(line: Line): Graph["serve"] {
 }
 
 function readCompute(line: Line): Precision["compute"] {
-  return choose(line, line.word(), ["f32", "f16", "bf16"]);
+  return choose(line, line.word(), ["f32", "f16", "bf16", "tf32"]);
 }
 
 function readStorage(line: Line): Storage {

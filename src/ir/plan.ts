@@ -2,8 +2,10 @@
  * @file The Plan: everything that a runtime needs to execute a model on one class of devices, without the compiler. It is
  * plain data; `plan.json` is its text. Kernels stand in execution order within each stage's program.
  */
+import type { TensorMap } from "./bulk.ts";
 import type { Extent } from "./expr.ts";
 import type { FeatureInfo, ParamInfo, RowRange, Stage } from "./graph.ts";
+import type { LineTable } from "./lines.ts";
 import type { Profile } from "./profile.ts";
 import { elementBytes, type Storage, type StorageElement } from "./storage.ts";
 import type { TileKernel } from "./tile.ts";
@@ -72,7 +74,7 @@ export interface Packing {
   readonly blocks?: readonly [k: number, n: number];
   readonly scale?: number;
   readonly zero?: number;
-  /** f16 alone: the device reads and writes elements as numbers of its own, one by one; it has shader-f16. */
+  /** f16, and bf16 on CUDA: kernels read and write elements as numbers of the device's own, one by one. */
   readonly native?: true;
 }
 
@@ -164,11 +166,20 @@ export interface KernelText {
   readonly workgroup: number;
   /** CUDA: bytes of shared memory that a launch asks for, beyond what the text declares. Absent: 0. */
   readonly sharedBytes?: number;
+  /** CUDA: tensor maps that a launch passes behind the call, as values of 128 bytes. Absent: none. */
+  readonly maps?: readonly TensorMap[];
   /**
    * Storage bindings in order: binding i + 1 of group 0 (binding 0 is the uniform `Call`). The same value may appear twice
    * with different views (scalar and vec4). Values in an arena or slab are all bound read_write, since one buffer backs them.
    */
   readonly bindings: readonly { readonly value: number; readonly access: "read" | "read_write" }[];
+  /** What each line was made for; a text that comes from a file does not know. */
+  readonly lines?: LineTable;
+}
+
+/** A kernel's text as a printer of this process made it. */
+export interface PrintedKernel extends KernelText {
+  readonly lines: LineTable;
 }
 
 /**

@@ -152,7 +152,13 @@ function printLowering(l: Lowering): string {
     case "matrix":
       return `matrix, ${l.subgroupsM} × ${l.subgroupsN} subgroups of ${l.tilesM} × ${l.tilesN} of ${l.shape.m} × ${l.shape.n} × ${l.shape.k}`;
     case "mma":
-      return `mma ${l.half}, ${l.warpsM} × ${l.warpsN} warps of ${l.tilesM} × ${l.tilesN} fragments`;
+      return `mma ${l.format}, ${l.warpsM} × ${l.warpsN} warps of ${l.tilesM} × ${l.tilesN} fragments, ${l.stages} stages`;
+    case "hopper":
+      return `hopper ${l.half}, ${l.groups} tiles of 64 × ${l.columns}${l.turns ? " in turn" : ""}, ${l.stages} stages, ${l.blocks} workgroups${l.cluster === 1 ? "" : ` in clusters of ${l.cluster}`}`;
+    case "stream":
+      return `stream ${l.format}, ${l.warpsN} × ${l.warpsK} warps of ${8 * l.rows} × ${32 * l.columns}, ${l.ahead} pieces of k ahead`;
+    case "flash":
+      return `flash ${l.format}, ${l.warps} warps of 16 rows, ${l.keys} keys`;
     case "list":
       return `list, ${l.threads} threads a group`;
     case "phases":

@@ -28,7 +28,11 @@ export interface Profile {
   /** Shapes of the matrices of f32 that a subgroup multiplies as a whole, sums in f32; absent where there are none. */
   readonly matrices?: readonly MatrixShape[];
   /** The device takes CUDA-C rather than WGSL, compiled for this architecture: "sm_80", "sm_90", "sm_90a". */
-  readonly cuda?: { readonly arch: string };
+  readonly cuda?: {
+    readonly arch: string;
+    /** Where it is known: as many workgroups of a kernel that goes through its tiles by itself. */
+    readonly multiprocessors?: number;
+  };
   readonly features: {
     readonly f16: boolean;
     /** Shader cores are CPU lanes: a load costs more than arithmetic, workgroup memory saves nothing (measured, see docs). */

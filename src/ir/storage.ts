@@ -88,6 +88,20 @@ export function inputScaleName(path: string): string {
   return `${path}.input_scale`;
 }
 
+const INPUT_SCALE = inputScaleName("");
+
+/** The opposite: of whose activations `name` is the scale; undefined where it is no such name. */
+export function scaledBy(name: string): string | undefined {
+  return name.endsWith(INPUT_SCALE) ? name.slice(0, -INPUT_SCALE.length) : undefined;
+}
+
+/** The paths of the load-stage values whose activations may have a calibrated scale, as parameters' may. */
+export function scaledDerived({ precision }: Pick<Graph, "precision">): readonly string[] {
+  return precision.derived.flatMap(({ path, inputs }) =>
+    inputs !== undefined && needsScale(inputs) ? [path] : [],
+  );
+}
+
 /** How a parameter or a load-stage value is stored; f32 for any other node. */
 export function storageOf(graph: Graph, { id, op }: Node): Storage {
   if (op.kind !== "param") return derivedNodes(graph).get(id)?.storage ?? F32_STORAGE;

@@ -6,11 +6,12 @@
  * elements that are neighbours in memory or accumulators of neighbouring columns. Names are already those of
  * the final text: a printer neither renames nor reorders.
  */
+import type { BulkAction, ThreadMap } from "./bulk.ts";
 import type { Stage } from "./graph.ts";
 import type { MatrixShape, TileStmt } from "./tile.ts";
 
-/** `f16` is what lies in memory alone: a load converts it. */
-export type Scalar = "f32" | "i32" | "u32" | "bool" | "f16";
+/** The 16-bit formats are what lies in memory alone: a load is converted. */
+export type Scalar = "f32" | "i32" | "u32" | "bool" | Half;
 
 export interface ThreadType {
   readonly of: Scalar;
@@ -23,6 +24,8 @@ export type Builtin =
   | "thread"
   /** Index of the workgroup over both dimensions of the dispatch. */
   | "workgroup"
+  /** Workgroups of the launch. */
+  | "workgroups"
   /** Index of the subgroup in its workgroup. */
   | "subgroup"
   | "call.rows"
@@ -33,11 +36,29 @@ export type Builtin =
 /** A 16-bit format that tensor cores multiply. */
 export type Half = "f16" | "bf16";
 
+/** What a warp's `mma` multiplies; tf32 is f32 with 10 bits of fraction. */
+export type MmaFormat = Half | "tf32";
+
+/**
+ * Four pairs of 16-bit numbers, low halves first, from two words of four 8-bit codes: pair i is (code i of the one, code i of the
+ * other). Of two words of two 16-bit numbers each, one pair: their low or their high halves.
+ */
+export type PairFn =
+  | "pairs_int8_f16"
+  | "pairs_int8_bf16"
+  | "pairs_e4m3_f16"
+  | "pairs_e4m3_bf16"
+  | "pairs_e5m2_f16"
+  | "pairs_e5m2_bf16"
+  | "pair_low"
+  | "pair_high";
+
 /**
  * Functions of the IR. `idiv` and `irem` are of non-negative operands; `floordiv` and `mod` floor. The last
  * group is cooperative: every lane of the subgroup must reach it, `broadcast` takes a constant lane, `shuffle` any, of each lane.
  */
 export type ThreadFn =
+  | PairFn
   | "add"
   | "sub"
   | "mul"
@@ -60,6 +81,8 @@ export type ThreadFn =
   | "or"
   | "not"
   | "exp"
+  /** A power of two, to 2 ulp; what is too small for a normal number is 0. */
+  | "exp2"
   | "log"
   | "sqrt"
   | "rsqrt"
@@ -99,6 +122,9 @@ export type ThreadFn =
   /** Two f32 as one word of 16-bit numbers, rounded to the nearest even; the first one in the low half. */
   | "pack_f16"
   | "pack_bf16"
+  /** Of a group of f32, its bits; of such bits, those of the nearest tf32, ties away from zero. */
+  | "bits"
+  | "round_tf32"
   /**
    * Of an accumulator fragment (see `mma`), four neighbouring columns of one row, exchanged between neighbouring lanes: lane l
    * gets columns 4·⌊(l mod 4)/2⌋ … of row ⌊l/4⌋ + 8·(l mod 2).
@@ -183,13 +209,31 @@ type ThreadAction =
       readonly value: ThreadExpr;
     }
   /**
+   * 16 bytes on their way from group `from` (of 16 bytes) of a binding to element `index` of a workgroup array of u32 groups, past
+   * the registers. With `bytes` (0 … 16) only so many are read and the rest become zero. They are there after the wait of
+   * the thread that sent for them, for the others after a barrier behind it.
+   */
+  | {
+      readonly kind: "copy_async";
+      readonly array: string;
+      readonly index: ThreadExpr;
+      readonly binding: number;
+      readonly from: ThreadExpr;
+      readonly bytes?: ThreadExpr;
+    }
+  /** What this thread has sent for since the last of these is a batch, be it empty. */
+  | { readonly kind: "commit_async" }
+  /** Waits until at most the last `pending` batches of this thread are under way. */
+  | { readonly kind: "wait_async"; readonly pending: number }
+  /**
    * `acc` += a · b over a warp, 16 × 16 by 16 × 8, sums in f32. `acc`, f32 groups: lane l has columns 2·(l mod 4) and the next
    * of rows ⌊l/4⌋ (first two) and ⌊l/4⌋ + 8. `a`: its 8 × 8 matrices, those of the first eight k first, the upper rows before the
    * lower. `b`: two words, of k 0 … 7 and 8 … 15, each k 2·(l mod 4) and the next of column ⌊l/4⌋. (PTX: mma.m16n8k16.)
+   * In tf32 a word is one element: of k 0 … 3 and 4 … 7, each k l mod 4. (PTX: mma.m16n8k8.)
    */
   | {
       readonly kind: "mma";
-      readonly half: Half;
+      readonly format: MmaFormat;
       readonly acc: string;
       readonly a: ThreadExpr;
       readonly b: readonly [ThreadExpr, ThreadExpr];
@@ -228,8 +272,9 @@ type ThreadAction =
     }
   /** A scope of its own for the names declared in it. */
   | { readonly kind: "block"; readonly body: readonly ThreadStmt[] }
-  /** All threads of the workgroup; orders accesses to workgroup arrays, or to `storage`. */
-  | { readonly kind: "barrier"; readonly storage?: true }
+  /** All threads of the workgroup, or its first `threads`; orders accesses to workgroup arrays, or to `storage`. */
+  | { readonly kind: "barrier"; readonly storage?: true; readonly threads?: number }
+  | BulkAction
   | { readonly kind: "return" };
 
 /** A storage binding. `width` 4: its elements are groups of four, whose single elements can be reached as well. */
@@ -245,6 +290,8 @@ export interface SharedArray {
   readonly name: string;
   readonly type: ThreadType;
   readonly count: number;
+  /** Groups of four words in memory that a launch asks for, more than a text may declare: from a multiple of 1024 bytes on. */
+  readonly dynamic?: true;
 }
 
 export interface ThreadProgram {
@@ -256,6 +303,11 @@ export interface ThreadProgram {
   readonly header: readonly string[];
   readonly bindings: readonly ThreadBinding[];
   readonly shared: readonly SharedArray[];
+  /** Arrays of barriers in workgroup memory, and tensor maps (see bulk.ts). Absent: none. */
+  readonly mbarriers?: readonly { readonly name: string; readonly count: number }[];
+  readonly maps?: readonly ThreadMap[];
+  /** Workgroups, neighbours along the dispatch's first dimension, that run together and reach each other's memory. Absent: 1. */
+  readonly cluster?: number;
   readonly body: readonly ThreadStmt[];
   /**
    * Subgroup functions stand in loops or branches that depend on memory. All lanes read the same, which is more than a compiler

@@ -167,11 +167,15 @@ export interface MatrixShape {
 export type Lowering =
   /** One thread a point (four adjacent points of the last grid axis with `vector: 4`); reductions serial. */
   | { readonly kind: "element"; readonly threads: number; readonly vector: 1 | 4 }
-  /** `lanes` threads a point: they share the inner axes of reductions and stores. `rows` points a workgroup. */
+  /**
+   * `lanes` threads a point: they share the inner axes of reductions and stores. `rows` points of a workgroup side by side, each
+   * `turns` of them (absent: 1) one after another, which load what all points share (a norm's gain) once.
+   */
   | {
       readonly kind: "row";
       readonly lanes: number;
       readonly rows: number;
+      readonly turns?: number;
       readonly combine: "subgroup" | "shared";
       readonly vector: 1 | 4;
     }
@@ -207,17 +211,49 @@ export type Lowering =
       readonly shape: MatrixShape;
     }
   /**
-   * Products on tensor cores, 16-bit operands with sums in f32: warpsM × warpsN warps, each with tilesM × tilesN accumulator
-   * fragments of 16 × 8 (tilesN even); k goes through workgroup memory by `step`, a multiple of 16. Tile m = 16 · warpsM · tilesM,
-   * tile n = 8 · warpsN · tilesN.
+   * Products on tensor cores, operands of 16 bits or tf32 with sums in f32: warpsM × warpsN warps, each with tilesM × tilesN accumulator
+   * fragments of 16 × 8 (tilesN even); k goes through workgroup memory by `step`, a multiple of 16 (tf32: of 8), of which `stages` blocks are
+   * there or on their way at once. Tile m = 16 · warpsM · tilesM, tile n = 8 · warpsN · tilesN.
    */
   | {
       readonly kind: "mma";
-      readonly half: "f16" | "bf16";
+      readonly format: "f16" | "bf16" | "tf32";
       readonly warpsM: number;
       readonly warpsN: number;
       readonly tilesM: number;
       readonly tilesN: number;
+      readonly stages: 2 | 3 | 4;
+    }
+  /**
+   * Products on Hopper's tensor cores (`wgmma`), 16-bit operands that the bulk copy engine brings, sums in f32: `groups` warpgroups
+   * multiply, each 64 rows of all `columns`; one more copies blocks of `step` = 64 of k into `stages` stages of
+   * workgroup memory. `cluster` workgroups side by side along m share the columns' copies: each brings its part to all. Tile m =
+   * 64 · groups · cluster, tile n = `columns`. `blocks` workgroups at most go through all tiles. `turns`: warpgroups
+   * take tiles of 64 · cluster rows in turn, so that one's epilogue runs beside the other's products.
+   */
+  | {
+      readonly kind: "hopper";
+      readonly half: "f16" | "bf16";
+      readonly groups: number;
+      readonly columns: number;
+      readonly stages: number;
+      readonly cluster: 1 | 2;
+      readonly turns?: true;
+      readonly blocks: number;
+    }
+  /**
+   * Products of few rows, on tensor cores or, in f32, on the CUDA cores; sums in f32: warpsN × warpsK warps, a warp with 32 · `columns` columns for `rows` times
+   * eight rows and every warpsK-th 16 of k; weights are sent for `ahead` times 16 of k at a time. Tile m = 8 · rows, tile
+   * n = 32 · columns · warpsN, step = 16 · ahead · warpsK. k is a multiple of 4.
+   */
+  | {
+      readonly kind: "stream";
+      readonly format: "f16" | "bf16" | "f32";
+      readonly rows: 1 | 2 | 4 | 8;
+      readonly columns: 1 | 2;
+      readonly warpsN: number;
+      readonly warpsK: number;
+      readonly ahead: number;
     }
   /**
    * Score products. `lanes` threads a workgroup: lane l computes the scores of j = l, l + lanes, … for `rows` rows, hands its
@@ -230,10 +266,26 @@ export type Lowering =
       readonly groups: number;
       readonly combine: "subgroup" | "shared";
     }
+  /**
+   * Score products on tensor cores, operands of 16 bits: `warps` warps of 16 rows each, `keys` of j (a multiple of 16) at a time. Tile
+   * m = 16 · warps, tile n all columns, a multiple of 16.
+   */
+  | {
+      readonly kind: "flash";
+      readonly format: "f16" | "bf16";
+      readonly warps: number;
+      readonly keys: number;
+    }
   /** Tables of a list: a workgroup of `threads` a group. */
   | { readonly kind: "list"; readonly threads: number }
   /** A workgroup of `threads` runs the kernel's `phases` in turn; each has a lowering of its own for as many threads. */
   | { readonly kind: "phases"; readonly threads: number };
+
+/** The format that a lowering's products have on tensor cores; undefined where they are in f32 on other units. */
+export function tensorFormat(lowering: Lowering): "f16" | "bf16" | "tf32" | undefined {
+  if ("format" in lowering) return lowering.format === "f32" ? undefined : lowering.format;
+  return "half" in lowering ? lowering.half : undefined;
+}
 
 /** A value that a kernel touches. `read_write`: the kernel also reads what it has stored. */
 export interface KernelBuffer {
@@ -349,5 +401,8 @@ export function workgroupsOf(
     const length = range !== undefined && kernel.slicing?.axis === name ? range.to - range.from : whole;
     total *= Math.ceil(length / tile);
   }
-  return total;
+  const { lowering } = kernel;
+  if (lowering.kind !== "hopper") return total;
+  const { cluster, blocks } = lowering;
+  return cluster * Math.min(total, Math.floor(blocks / cluster));
 }

@@ -2,6 +2,7 @@
  * @file Leaves out of a thread program what it computes and never uses: a lowering names the index of a column before it knows
  * whether any expression asks for it. Loads and arithmetic have no effect but their value.
  */
+import { expressionsOfBulk } from "./bulk.ts";
 import type { ThreadExpr, ThreadStmt } from "./thread.ts";
 
 /** The statements without `let`s that nothing after them uses. */
@@ -72,11 +73,21 @@ function operandsOf(s: ThreadStmt): readonly ThreadExpr[] {
       return [s.index, s.value];
     case "mma":
       return [s.a, ...s.b];
+    case "copy_async":
+      return s.bytes === undefined ? [s.index, s.from] : [s.index, s.from, s.bytes];
     case "matrix":
       return "index" in s ? [s.index] : [];
+    case "mbarrier":
+    case "bulk_load":
+    case "wgmma":
+    case "registers":
+    case "cluster_barrier":
+      return expressionsOfBulk(s);
     case "comment":
     case "block":
     case "barrier":
+    case "commit_async":
+    case "wait_async":
     case "return":
       return [];
     default:

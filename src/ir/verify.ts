@@ -7,7 +7,7 @@ import type { Graph, Node, Operand, TensorType } from "./graph.ts";
 import { OpError, sameShape, showShape } from "./ops/def.ts";
 import { opDef } from "./ops/index.ts";
 import { bounds } from "./simplify.ts";
-import { inputScaleName } from "./storage.ts";
+import { scaledBy } from "./storage.ts";
 
 /** What is wrong with the graph, a sentence each; empty if nothing is. */
 export function verifyGraph(graph: Graph): string[] {
@@ -117,7 +117,8 @@ function checkRows(graph: Graph, { id, type, program, rows }: Node, report: Repo
 function checkSource(graph: Graph, { op, type, program }: Node, report: Report): void {
   if (op.kind === "param") {
     const info = graph.params.find((param) => param.path === op.path);
-    const scale = graph.params.some(({ path }) => inputScaleName(path) === op.path);
+    const of = scaledBy(op.path);
+    const scale = [...graph.params, ...graph.precision.derived].some(({ path }) => path === of);
     if (info === undefined && scale) {
       if (type.shape.length > 0) report(`${op.path} is one number`);
     } else if (info === undefined) report(`no parameter ${op.path} is declared`);

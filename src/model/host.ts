@@ -46,6 +46,12 @@ export function readStandard(name: string): string | undefined {
   return undefined;
 }
 
+/** The text behind a display name (see `SourceFile`): `std/NAME.rmx` or a path. */
+export function readSource(name: string): string | undefined {
+  const module = /^std\/(.+)\.rmx$/.exec(name)?.[1];
+  return module === undefined ? quietly(() => readFileSync(name, "utf8")) : readStandard(module);
+}
+
 function quietly<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -10,7 +10,7 @@ import { evaluated } from "../runtime/engine/reference.ts";
 import type { ModelInputs } from "../runtime/inputs.ts";
 import type { WeightSource } from "../runtime/weights.ts";
 
-/** The scales by the path of the parameter that the activation is multiplied with; formats without scales are left out. */
+/** The scales by the path of the parameter or derived value that the activation is multiplied with; formats without scales are left out. */
 export function calibrate(graph: Graph, weights: WeightSource, inputs: ModelInputs): Map<string, number> {
   const seen = new Map<string, { element: StorageElement; magnitude: number }>();
   const watching: Rounding = {
@@ -21,13 +21,11 @@ export function calibrate(graph: Graph, weights: WeightSource, inputs: ModelInpu
       return values;
     },
   };
-  // Derived values have no tensor in a weights file that could carry a scale.
-  const params = new Set(graph.params.filter(({ inputs }) => inputs !== undefined).map(({ path }) => path));
   const wanted = graph.outputs.map(({ value }) => value);
   evaluated(() => evaluate(graph, { ...inputs, params: weights }, wanted, { rounding: watching }));
   return new Map(
     [...seen]
-      .filter(([path, { element }]) => params.has(path) && needsScale(element))
+      .filter(([, { element }]) => needsScale(element))
       .map(([path, { element, magnitude }]) => [path, scaleFor(magnitude, element)]),
   );
 }

@@ -56,6 +56,9 @@ export function convert(graph: Graph, weights: WeightSource, options: ConvertOpt
       const before = storedBytes(param.shape, weights.storageOf?.(param.path) ?? F32_STORAGE);
       return { param, bytes: { before, after: storedBytes(param.shape, param.storage) }, error };
     });
+    // Those of derived values, which have no tensor of their own.
+    for (const scale of scalesAlone(params, options.inputScales).values())
+      writer?.write(bytesOf(Float32Array.of(scale)));
     writer?.finish();
     return reports;
   } finally {
@@ -78,7 +81,18 @@ function tensorsOf(
     }
     if (inputScales.has(path)) tensors.set(inputScaleName(path), { dtype: "F32", shape: [] });
   }
+  for (const path of scalesAlone(params, inputScales).keys())
+    tensors.set(inputScaleName(path), { dtype: "F32", shape: [] });
   return tensors;
+}
+
+/** The scales of activations that no parameter is multiplied with. */
+function scalesAlone(
+  params: readonly ParamInfo[],
+  inputScales: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const known = new Set(params.map(({ path }) => path));
+  return new Map([...inputScales].filter(([path]) => !known.has(path)));
 }
 
 function metadataOf(graph: Graph, params: readonly ParamInfo[]): Record<string, string> {

@@ -43,6 +43,8 @@ export interface WebGpuDevice extends DeviceBase {
 export interface CudaDevice extends DeviceBase {
   readonly kind: "cuda";
   readonly gpu: ComputeDevice & { readonly createPipelines: PipelineMaker };
+  readonly multiprocessors: number;
+  readonly l2Bytes: number;
 }
 
 /** A device that runs kernels. */

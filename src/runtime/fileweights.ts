@@ -15,11 +15,18 @@ import { byPath, countOf, KeptReads, type WeightSource } from "./weights.ts";
 
 const role = { code: "RMX0601", noun: "weights file" } as const;
 
-/** Opens `path` for the parameters of a model. Throws RMX0601 (not a safetensors file), RMX0602 (does not fit the model). */
-export function fileWeights(path: string, params: readonly ParamInfo[]): WeightSource {
+/**
+ * Opens `path` for the parameters of a model; `derived` are the paths of load-stage values whose activations it may hold the scale of.
+ * Throws RMX0601 (not a safetensors file), RMX0602 (does not fit the model).
+ */
+export function fileWeights(
+  path: string,
+  params: readonly ParamInfo[],
+  derived: readonly string[] = [],
+): WeightSource {
   const file = SafetensorsFile.open(path, role);
   const stored = new Map<string, StoredTensor>();
-  const misfits = findMisfits(file, params, stored);
+  const misfits = findMisfits(file, params, derived, stored);
   if (misfits.length > 0) {
     file.close();
     const help = "`rmxc params SPEC` lists every parameter with its shape";
@@ -89,6 +96,7 @@ function plainStorage(file: SafetensorsFile, name: string): Storage | undefined 
 function findMisfits(
   file: SafetensorsFile,
   params: readonly ParamInfo[],
+  derived: readonly string[],
   stored: Map<string, StoredTensor>,
 ): string[] {
   const known = byPath(params);
@@ -111,13 +119,17 @@ function findMisfits(
       if (typeof opened === "string") wrong.push(opened);
       else if (opened !== undefined) stored.set(param.path, opened);
     }
-    const inputScale = file.tensors.get(inputScaleName(param.path));
-    if (inputScale !== undefined && (inputScale.count !== 1 || !isFloatType(inputScale.dtype)))
-      wrong.push(`wrong: \`${inputScale.name}\` is one number, the scale of the activations`);
   }
-  const scales = new Set(
-    params.flatMap(({ path }) => [scaleName(path), zeroName(path), inputScaleName(path)]),
-  );
+  const inputScales = [...params.map(({ path }) => path), ...derived].map(inputScaleName);
+  for (const name of inputScales) {
+    const tensor = file.tensors.get(name);
+    if (tensor !== undefined && (tensor.count !== 1 || !isFloatType(tensor.dtype)))
+      wrong.push(`wrong: \`${name}\` is one number, the scale of the activations`);
+  }
+  const scales = new Set([
+    ...params.flatMap(({ path }) => [scaleName(path), zeroName(path)]),
+    ...inputScales,
+  ]);
   const absent = params.filter((param) => !file.tensors.has(param.path)).map((param) => param.path);
   const unknown = [...file.tensors.keys()]
     .filter((name) => !known.has(name) && !scales.has(name))

@@ -126,8 +126,9 @@ function lookup(from: string, { schedules }: ScheduleFile): TunedSchedules {
 
 /** What decides schedules and is not the same, a line each. */
 function profileDifferences(tuned: Profile, here: Profile): string[] {
-  const of = ({ limits, subgroup, matrices, features }: Profile): Record<string, unknown> => ({
+  const of = ({ limits, subgroup, matrices, cuda, features }: Profile): Record<string, unknown> => ({
     ...limits,
+    architecture: cuda?.arch ?? "none",
     "subgroup sizes": subgroup === undefined ? "none" : `${subgroup.min} to ${subgroup.max}`,
     "subgroup matrices": matrices?.map(shapeText).join(", ") ?? "none",
     ...features,

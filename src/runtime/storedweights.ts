@@ -7,14 +7,12 @@ import { storedActivations } from "../../backends/reference/rounding.ts";
 import { rounded } from "../ir/codecs/codec.ts";
 import { spanOf, splitsByRow } from "../ir/codecs/span.ts";
 import type { Graph, ParamInfo } from "../ir/graph.ts";
-import { F32_STORAGE, inputScaleName, sameStorage } from "../ir/storage.ts";
+import { F32_STORAGE, sameStorage, scaledBy } from "../ir/storage.ts";
 import { byPath, countOf, KeptReads, type WeightSource } from "./weights.ts";
 
 /** `source` after a round trip through every parameter's storage; what the source has stored so already is passed on. */
 export function storedWeights(source: WeightSource, params: readonly ParamInfo[]): WeightSource {
   const known = byPath(params);
-  // `quantize` reads calibrated scales as one-element parameters.
-  const scaledBy = new Map(params.map(({ path }) => [inputScaleName(path), path]));
   const reads = new KeptReads(known, ({ path, shape, storage }, start, count) => {
     const span = spanOf(shape, storage, start, count);
     const size = countOf(span.shape);
@@ -26,7 +24,8 @@ export function storedWeights(source: WeightSource, params: readonly ParamInfo[]
     inputScaleOf: (path) => source.inputScaleOf?.(path),
     read: (path, start, count) => {
       const param = known.get(path);
-      const scaled = scaledBy.get(path);
+      // `quantize` reads calibrated scales as one-element parameters.
+      const scaled = param === undefined ? scaledBy(path) : undefined;
       if (scaled !== undefined) return Float32Array.of(source.inputScaleOf?.(scaled) ?? 0);
       if (param === undefined) throw new Error(`internal: no parameter ${path}`);
       const { shape, storage } = param;

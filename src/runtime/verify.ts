@@ -16,7 +16,7 @@ import {
 import { activeElements } from "../ir/activerows.ts";
 import { choiceOf, evaluatedAt, exactNodes, withOperandsOf } from "../ir/choices.ts";
 import { rounded } from "../ir/codecs/codec.ts";
-import type { Graph, Node, Operand, Stage, StorageElement } from "../ir/graph.ts";
+import type { ComputeType, Graph, Node, Operand, Stage, StorageElement } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
 import { derivedNodes } from "../ir/storage.ts";
 import { checkChoice, choosingNodes } from "./choices.ts";
@@ -27,20 +27,27 @@ import { storedEvaluation } from "./storedweights.ts";
 import { countOf, type WeightSource } from "./weights.ts";
 
 /** The bound for models computed in f32. */
-export const F32_TOLERANCE = 1e-5;
+const F32_TOLERANCE = 1e-5;
 
 /**
  * The same where a device rounds what it computes to a narrow type: a value beside a tie may fall to its other side, which is
  * a whole step of the type.
  */
-const ROUNDED_TOLERANCE: Readonly<Record<StorageElement, number>> = {
+const ROUNDED_TOLERANCE: Readonly<Record<StorageElement | ComputeType, number>> = {
   f32: F32_TOLERANCE,
   f16: 3e-3,
+  // As many bits of fraction as f16.
+  tf32: 3e-3,
   bf16: 2e-2,
   int8: 1e-2,
   fp8_e4m3: 3e-2,
   fp8_e5m2: 6e-2,
 };
+
+/** The bound for what is computed in, or rounded to, `element`. */
+export function toleranceFor(element: StorageElement | ComputeType): number {
+  return ROUNDED_TOLERANCE[element];
+}
 
 /** Parameters are the same numbers for all and loosen nothing. */
 export function toleranceOf({ params, precision }: Graph): number {
@@ -50,7 +57,7 @@ export function toleranceOf({ params, precision }: Graph): number {
     ...params.flatMap(({ inputs = [] }) => inputs),
     ...precision.derived.flatMap(({ storage, inputs = [] }) => [storage.element, ...[inputs].flat()]),
   ];
-  return rounds.reduce((most, element) => Math.max(most, ROUNDED_TOLERANCE[element]), F32_TOLERANCE);
+  return rounds.reduce((most, element) => Math.max(most, toleranceFor(element)), F32_TOLERANCE);
 }
 
 export interface Comparison {

@@ -5,9 +5,9 @@
 import { compileFor } from "../compile.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type Schedule, type ScheduleSource, sameSchedule } from "../ir/schedule.ts";
-import type { WebGpuDevice } from "../runtime/device.ts";
+import type { KernelDevice } from "../runtime/device.ts";
+import { type KernelEngine, loadKernelEngine } from "../runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../runtime/engine/types.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../runtime/engine/webgpu.ts";
 import { type ModelInputs, stageValues } from "../runtime/inputs.ts";
 import type { TunedSchedule } from "../runtime/schedules.ts";
 import type { WeightSource } from "../runtime/weights.ts";
@@ -17,7 +17,7 @@ import { type Subject, subjectsOf, type Tuned, tuneKernels } from "./tune.ts";
 export interface TuneRequest {
   /** As compiled for calls of the size of `inputs`. */
   readonly graph: Graph;
-  readonly device: WebGpuDevice;
+  readonly device: KernelDevice;
   readonly weights: WeightSource;
   readonly inputs: ModelInputs;
   readonly reuse: boolean;
@@ -59,7 +59,7 @@ async function search(request: TuneRequest): Promise<Omit<TuneResult, "call">> {
   const { profile } = device;
   const variant = compileFor(graph, profile, { reuse, reuseArena: false, fuse: "vertical" });
   const engine = await progress("loading", (report) =>
-    loadWebGpuEngine(device, variant, weights, { onProgress: (_, done, total) => report(done, total) }),
+    loadKernelEngine(device, variant, weights, { onProgress: (_, done, total) => report(done, total) }),
   );
   try {
     const handle = await engine.user(stageValues(graph.features, inputs, "user"), {
@@ -67,7 +67,7 @@ async function search(request: TuneRequest): Promise<Omit<TuneResult, "call">> {
     });
     const seconds = await weigh(engine, request);
     await callOnce(engine, request);
-    const subjects = subjectsOf(variant.plan, profile, seconds);
+    const subjects = subjectsOf(variant.plan, profile, seconds, graph.precision.compute);
     const tuned = await progress("tuning", (onProgress) =>
       engine.trial((trials) => tuneKernels(trials, variant.plan, subjects, { budgetSeconds, onProgress })),
     );
@@ -80,7 +80,7 @@ async function search(request: TuneRequest): Promise<Omit<TuneResult, "call">> {
 }
 
 /** Seconds of each kernel in a call, by name. */
-async function weigh(engine: WebGpuEngine, request: TuneRequest): Promise<Map<string, number>> {
+async function weigh(engine: KernelEngine, request: TuneRequest): Promise<Map<string, number>> {
   await callOnce(engine, request);
   const calls: CallTimes[] = [];
   engine.watch({ detail: "kernels", call: (times) => calls.push(times) });
@@ -94,7 +94,7 @@ async function weigh(engine: WebGpuEngine, request: TuneRequest): Promise<Map<st
 }
 
 /** A cold call; its requests' slots stay as they were written until others take them. */
-async function callOnce(engine: WebGpuEngine, { graph, inputs }: TuneRequest): Promise<void> {
+async function callOnce(engine: KernelEngine, { graph, inputs }: TuneRequest): Promise<void> {
   const { requests, candidates, request } = inputs;
   const handle = await engine.user(stageValues(graph.features, inputs, "user"), { requests });
   try {
@@ -113,8 +113,8 @@ async function compareCalls(
   report: (done: number, total: number) => void,
 ): Promise<TuneResult["call"]> {
   const { graph, device, weights, reuse } = request;
-  const load = (options: { schedules?: ScheduleSource }): Promise<WebGpuEngine> =>
-    loadWebGpuEngine(device, compileFor(graph, device.profile, { reuse, ...options }), weights);
+  const load = (options: { schedules?: ScheduleSource }): Promise<KernelEngine> =>
+    loadKernelEngine(device, compileFor(graph, device.profile, { reuse, ...options }), weights);
   const engines = [await load({}), await load({ schedules })];
   try {
     const times: number[][] = engines.map(() => []);

@@ -6,17 +6,20 @@
  * rounding, whatever it would save, and races the best so far in turn. At the end the best races the cost model's favourite once
  * more, so that both figures are of one moment; where the difference is within what such races vary by, the favourite stays.
  */
+
+import { printCuda } from "../../backends/cuda/print.ts";
 import { lowerKernel } from "../../backends/lower/index.ts";
 import { printWgsl } from "../../backends/wgsl/print.ts";
 import { scheduleSpace } from "../../passes/scheduling/space.ts";
 import { InputError } from "../ir/error.ts";
+import type { Graph } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Profile } from "../ir/profile.ts";
 import { kernelKey, type Schedule, shapeBucket, withSchedule } from "../ir/schedule.ts";
-import { GROUP, type TileKernel } from "../ir/tile.ts";
+import { GROUP, type TileKernel, tensorFormat } from "../ir/tile.ts";
 import type { KernelTrials, Prepared } from "../runtime/engine/trial.ts";
 import type { ReadValue } from "../runtime/engine/types.ts";
-import { F32_TOLERANCE, relativeError } from "../runtime/verify.ts";
+import { relativeError, toleranceFor } from "../runtime/verify.ts";
 import { median } from "../statistics.ts";
 
 /** A distinct kernel of a plan, and how the model uses it. */
@@ -48,7 +51,12 @@ export interface Tuned {
  * The kernels of a scheduled and unmerged `plan` that have a choice, the most expensive first. `seconds`: of each kernel in a call, by
  * name. Kernels whose workgroups the device counts have none: the list's own kernel goes by their tiles.
  */
-export function subjectsOf(plan: Plan, profile: Profile, seconds: ReadonlyMap<string, number>): Subject[] {
+export function subjectsOf(
+  plan: Plan,
+  profile: Profile,
+  seconds: ReadonlyMap<string, number>,
+  compute: Graph["precision"]["compute"] = "f32",
+): Subject[] {
   const subjects = new Map<string, { kernel: TileKernel; names: string[]; seconds: number }>();
   for (const kernel of [...plan.kernels.user, ...plan.kernels.item]) {
     if (kernel.indirect !== undefined || kernel.lists !== undefined || kernel.phases !== undefined) continue;
@@ -64,7 +72,9 @@ export function subjectsOf(plan: Plan, profile: Profile, seconds: ReadonlyMap<st
       kernel,
       key: kernelKey(kernel, plan.values),
       bucket: shapeBucket(kernel, plan.serve),
-      space: scheduleSpace(kernel, plan, profile).filter((schedule) => keepsSlices(kernel, schedule)),
+      space: scheduleSpace(kernel, plan, profile, undefined, compute).filter((schedule) =>
+        keepsSlices(kernel, schedule),
+      ),
     }))
     .filter(({ space, seconds: taken }) => space.length > 1 && taken > 0)
     .sort((a, b) => b.seconds - a.seconds);
@@ -122,6 +132,9 @@ const FINAL_ROUNDS = 9;
 /** Candidates in a row that were no better, after which the rest, which the cost model likes even less, is left. */
 const PATIENCE = 8;
 
+/** The text does not compile; its block takes more registers than there are. */
+const REFUSALS: ReadonlySet<string> = new Set(["RMX0803", "RMX0826"]);
+
 interface Runner {
   readonly schedule: Schedule;
   readonly prepared: Prepared;
@@ -170,7 +183,8 @@ class Search {
 
   async #start(schedule: Schedule): Promise<Runner> {
     const kernel = withSchedule(this.#subject.kernel, schedule);
-    const text = printWgsl(lowerKernel(kernel, this.#plan));
+    const print = this.#plan.profile.cuda === undefined ? printWgsl : printCuda;
+    const text = print(lowerKernel(kernel, this.#plan));
     const prepared = await this.#trials.prepare({ kernel, text });
     await this.#trials.once(prepared);
     return { schedule, prepared };
@@ -181,13 +195,21 @@ class Search {
     try {
       const runner = await this.#start(schedule);
       const error = differenceOf(await this.#trials.results(runner.prepared), wanted);
-      if (error <= F32_TOLERANCE) return runner;
+      if (error <= this.#tolerance(schedule)) return runner;
       this.#refuse(schedule, `its results differ by ${error.toExponential(1)}`);
     } catch (error) {
-      if (!(error instanceof InputError) || error.code !== "RMX0803") throw error;
+      if (!(error instanceof InputError) || !REFUSALS.has(error.code)) throw error;
       this.#refuse(schedule, "the device does not accept it");
     }
     return undefined;
+  }
+
+  /** Where either multiplies in 16 bits, the results are as far apart as that rounds. */
+  #tolerance(schedule: Schedule): number {
+    const halves = [schedule, ...this.#subject.space.slice(0, 1)].map(({ lowering }) =>
+      toleranceFor(tensorFormat(lowering) ?? "f32"),
+    );
+    return Math.max(...halves);
   }
 
   #refuse({ lowering }: Schedule, reason: string): void {

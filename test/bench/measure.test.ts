@@ -105,6 +105,7 @@ function resultOf(change: Partial<BenchResult> = {}): BenchResult {
     plan,
     model: "m",
     parameters: 100,
+    precision: { compute: "f32", parts: [], stored: { f32: 400 }, storedBytes: 400 },
     ...size,
     loadSeconds: 1,
     deviceBytes: 1024,

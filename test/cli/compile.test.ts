@@ -69,6 +69,39 @@ describe("compile -o", () => {
     expect(named.some((file) => file.startsWith("kernels/software/"))).toBe(true);
   });
 
+  it.each(["sm_80", "sm_90", "sm_90a"])(
+    "--target cuda --arch %s writes a text a kernel, which needs no header",
+    (arch) => {
+      const cwd = folder();
+      const ran = rmxc(["compile", ...small, "--target", "cuda", "--arch", arch, "-o", "out"], { cwd });
+      expect(ran.status, ran.stderr).toBe(0);
+      const files = tree(join(cwd, "out"));
+      const texts = [...files].filter(([name]) => /^kernels\/\w+\.cu$/.test(name));
+      expect(texts.length).toBe(files.size - 2);
+      for (const [, text] of texts) {
+        expect(text).toContain('extern "C" __global__ void');
+        expect(text).not.toContain("#include");
+      }
+      const plan = JSON.parse(files.get("plan.json") ?? "") as {
+        variants: { profile: { cuda?: unknown } }[];
+      };
+      expect(plan.variants.map(({ profile }) => profile.cuda)).toEqual([{ arch }]);
+    },
+  );
+
+  it.each([
+    [["--target", "cuda", "--arch", "sm_75"], "--arch is one of"],
+    [["--arch", "sm_90"], "add --target cuda"],
+    [["--target", "cuda", "--profile", "gpu"], "--target cuda and --arch"],
+    [["--target", "hip"], "--target is one of"],
+  ])("takes no %j, and writes nothing", (args, hint) => {
+    const cwd = folder();
+    const ran = rmxc(["compile", ...small, ...args, "-o", "out"], { cwd });
+    expect(ran).toMatchObject({ status: 2, stdout: "" });
+    expect(ran.stderr).toContain(hint);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   it("replaces what it wrote before, and leaves nothing of it behind", () => {
     const cwd = folder();
     expect(rmxc(["compile", ...small, "-o", "out", "--profile", "software"], { cwd }).status).toBe(0);

@@ -4,6 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelText } from "../../src/ir/plan.ts";
+import { loadNative } from "../../src/runtime/cuda/native.ts";
+import { openNvrtc } from "../../src/runtime/cuda/nvrtc.ts";
+import type { Toolchain } from "../../src/runtime/cuda/toolchain.ts";
 
 /** What ptxas says of a kernel. */
 export interface Assembled {
@@ -13,12 +16,34 @@ export interface Assembled {
   readonly spills: number;
 }
 
-/** The command, if there is one. */
+/** The command, if there is one: what NVCC names and no other, where it is set. */
 export function findNvcc(): string | undefined {
-  for (const command of [process.env.NVCC ?? "nvcc", "/usr/local/cuda/bin/nvcc"]) {
+  const commands = process.env.NVCC === undefined ? ["nvcc", "/usr/local/cuda/bin/nvcc"] : [process.env.NVCC];
+  for (const command of commands) {
     if (spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0) return command;
   }
   return undefined;
+}
+
+/** NVRTC, of whatever version, where it can be found: a toolkit's, a distribution's or a Python wheel's. */
+export async function findNvrtc(): Promise<Toolchain | undefined> {
+  const found = openNvrtc(await loadNative(), Number.MAX_SAFE_INTEGER);
+  return "toolchain" in found ? found.toolchain : undefined;
+}
+
+/** Compiles each kernel; gives what the compiler said of those that it did not take without a word. It tells no registers. */
+export async function complaints(
+  nvrtc: Toolchain,
+  arch: string,
+  kernels: readonly KernelText[],
+): Promise<readonly string[]> {
+  const said = await Promise.all(
+    kernels.map(async ({ name, text }) => {
+      const { ok, log } = await nvrtc.compile(name, text, arch);
+      return ok && log === "" ? [] : [`${name}: ${log}`];
+    }),
+  );
+  return said.flat();
 }
 
 /** Compiles the kernels in one run; their helpers have the same names, so each stands in a namespace. */
@@ -40,6 +65,9 @@ export function assemble(nvcc: string, arch: string, kernels: readonly KernelTex
     ];
     const ran = spawnSync(nvcc, args, { cwd: folder, encoding: "utf8" });
     if (ran.status !== 0) throw new Error(ran.stderr || `nvcc ended with ${ran.status}`);
+    // What the assembler finds slow is no warning of its own kind: products that it runs one by one, registers it cannot set aside.
+    const slow = /^.*(?:\bC75\d\d\b|Potential Performance Loss|setmaxnreg).*$/m.exec(ran.stderr + ran.stdout);
+    if (slow !== null) throw new Error(slow[0]);
     return parsed(ran.stderr + ran.stdout);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -8,8 +8,10 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Variant } from "../../src/compile.ts";
+import type { TensorMap } from "../../src/ir/bulk.ts";
+import { fromBf16Bits, fromF16Bits } from "../../src/ir/codecs/half.ts";
 import type { Stage } from "../../src/ir/graph.ts";
-import type { PlanValue } from "../../src/ir/plan.ts";
+import { type KernelText, type PlanValue, wordsOf } from "../../src/ir/plan.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import { workgroupsOf } from "../../src/ir/tile.ts";
 import {
@@ -38,7 +40,7 @@ const FLAGS = [
 ];
 
 /** What is the same for all models. */
-const OBJECTS = ["scheduler", "ptx"];
+const OBJECTS = ["scheduler", "ptx", "hopper"];
 
 function compiler(args: readonly string[], folder: string): void {
   execFileSync("g++", [...FLAGS, ...args], {
@@ -50,7 +52,7 @@ function compiler(args: readonly string[], folder: string): void {
 
 /** The prelude, precompiled, and the scheduler: made once for every state of their sources. */
 function hostFolder(): string {
-  const sources = ["prelude.hpp", ...OBJECTS.map((name) => `${name}.cpp`)].map((name) => ({
+  const sources = ["prelude.hpp", "hopper.hpp", ...OBJECTS.map((name) => `${name}.cpp`)].map((name) => ({
     name,
     text: readFileSync(join(import.meta.dirname, name), "utf8"),
   }));
@@ -136,7 +138,7 @@ export class HostProgram {
     const rows = rowsOf(value, inputs);
     const content = contentOf(value, inputs);
     if (content === undefined) {
-      const buffer = newWords(value.element, rows * value.unit);
+      const buffer = newWords(value.element, wordsOf(value, rows * value.unit));
       new Uint32Array(buffer.buffer).fill(0x7fc00000);
       return buffer;
     }
@@ -176,9 +178,25 @@ export class HostProgram {
           4 * (counted?.index ?? 0),
           text.bindings.length,
           ...bindings,
+          ...this.#maps(text, inputs),
         ),
       ];
     });
+  }
+
+  /** How many tensor maps a launch has, and for each: the binding, the axes' count, their extents, strides and boxes. */
+  #maps({ maps = [], bindings }: KernelText, inputs: ModelInputs): number[] {
+    const of = ({ binding, axes }: TensorMap): number[] => {
+      const value = this.variant.plan.values[bindings[binding]?.value ?? -1];
+      const elements = value === undefined ? 0 : rowsOf(value, inputs) * value.unit;
+      const each = axes.flatMap(({ extent, stride, box }) => [
+        extent === "rows" ? Math.floor(elements / stride) : extent,
+        stride,
+        box,
+      ]);
+      return [binding, axes.length, ...each];
+    };
+    return [maps.length, ...maps.flatMap(of)];
   }
 }
 
@@ -201,12 +219,19 @@ export class HostRun {
     const layout = layoutOf(value);
     const rows = isBatched(value) ? rowsOf(value, this.#inputs) : (layout.rows ?? 1);
     const data = newValues(value.element, rows * layout.compactUnit);
-    unpackRows(layout, words, rows, data);
+    unpackRows(layout, numbersOf(value, words), rows, data);
     const shape = value.shape.map((extent) =>
       typeof extent === "number" ? extent : extent === "N" ? this.#inputs.candidates : this.#inputs.requests,
     );
     return { shape, data };
   }
+}
+
+/** What words hold as numbers. */
+function numbersOf({ packing }: PlanValue, words: Words): Words {
+  if (packing?.native !== true) return words;
+  const bits = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+  return Float32Array.from(bits, packing.element === "bf16" ? fromBf16Bits : fromF16Bits);
 }
 
 function rowsOf(value: PlanValue, { requests, candidates }: ModelInputs): number {

@@ -18,6 +18,7 @@
 #define __forceinline__ inline
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define __align__(n) alignas(n)
 
 struct alignas(16) float4 { float x, y, z, w; };
@@ -55,6 +56,8 @@ namespace host {
 struct Here {
   dim3 thread, block, blocks;
   int lane, warp;
+  /** Number of the block in its cluster. */
+  int rank;
 };
 extern Here here;
 
@@ -78,19 +81,39 @@ template <class T> const Brought& meet(const char* operation, const T& value) {
   return meet(operation, words, int(sizeof words / 4));
 }
 
+/** A thread's copies that have not come: those of each batch, the last batch being open. */
+struct Pending {
+  struct Copy {
+    char* to;
+    const char* from;
+    int bytes;
+  };
+  std::vector<std::vector<Copy>> batches;
+};
+Pending& pending();
+
 struct Call {
   int rows, from, to, one;
 };
 
-/** What a launch passes to its kernel. */
+/** A tensor map as a kernel takes it, by value (see hopper.hpp). */
+struct MapBytes {
+  alignas(64) char bytes[128];
+};
+
+/** What a launch passes to its kernel: `count` bindings, the call, and maps behind it. */
 struct Arguments {
   Call call;
+  size_t count;
   void* bindings[64];
+  MapBytes maps[8];
 };
 
 /** A kernel of the model: its block, whether threads meet, its shared memory (the linker knows where a section begins and ends). */
 struct Kernel {
   int threads;
+  /** Blocks of a cluster. */
+  int cluster;
   bool meets;
   char* sharedBegin;
   char* sharedEnd;
@@ -99,6 +122,7 @@ struct Kernel {
 
 template <class T> T argument(Arguments& given, size_t i) {
   if constexpr (std::is_pointer_v<T>) return static_cast<T>(given.bindings[i]);
+  else if constexpr (sizeof(T) == sizeof(MapBytes)) return bits_as<T>(given.maps[i - given.count - 1]);
   else return bits_as<T>(given.call);
 }
 template <class... P, size_t... I>
@@ -130,6 +154,10 @@ template <class T> inline T __shfl_xor_sync(unsigned mask, T value, int distance
 /** PTX instructions, by their names with dots as underscores; operands in the order of the instruction's text. */
 namespace ptx {
 
+inline void ex2_approx_ftz_f32(float& d, float a) {
+  d = std::exp2(a);
+  if (d < 0x1p-126f) d = 0.0f;
+}
 inline void max_NaN_f32(float& d, float a, float b) { d = std::isnan(a) || std::isnan(b) ? NAN : a > b ? a : b; }
 inline void min_NaN_f32(float& d, float a, float b) { d = std::isnan(a) || std::isnan(b) ? NAN : a < b ? a : b; }
 
@@ -149,6 +177,38 @@ inline void cvt_rn_bf16x2_f32(uint32_t& d, float a, float b) { d = uint32_t(bf16
 inline void cvt_rn_f16x2_f32(uint32_t& d, float a, float b) { d = uint32_t(f16_of(a)) << 16 | f16_of(b); }
 
 inline void cvt_f32_f16(float& d, uint16_t h) { d = of_f16(h); }
+inline void cvt_rn_f16_f32(uint16_t& d, float a) { d = f16_of(a); }
+inline void cvt_rn_bf16_f32(uint16_t& d, float a) { d = bf16_of(a); }
+
+/** 16 bytes on their way to shared memory, which is NaN until the thread has waited for them; see `Pending`. */
+void cp_async(uint32_t to, const void* from, int bytes);
+inline void cp_async_cg_shared_global(uint32_t to, const void* from, int) { cp_async(to, from, 16); }
+inline void cp_async_cg_shared_global(uint32_t to, const void* from, int, int bytes) { cp_async(to, from, bytes); }
+void cp_async_commit_group();
+void cp_async_wait_group(int pending);
+
+/** Byte i of d is byte (c >> 4i) & 7 of a (0 … 3) and b (4 … 7). */
+inline void prmt_b32(uint32_t& d, uint32_t a, uint32_t b, uint32_t c) {
+  const uint64_t bytes = uint64_t(b) << 32 | a;
+  uint32_t word = 0;
+  for (int i = 0; i < 4; i++) word |= uint32_t(bytes >> (8 * ((c >> (4 * i)) & 7)) & 0xff) << (8 * i);
+  d = word;
+}
+/** Arithmetic on both 16-bit numbers of a word, rounded once. */
+template <class F> uint32_t halves(uint16_t (*narrow)(float), F of) {
+  return uint32_t(narrow(of(16))) << 16 | narrow(of(0));
+}
+inline void sub_f16x2(uint32_t& d, uint32_t a, uint32_t b) {
+  d = halves(f16_of, [=](int at) { return of_f16(uint16_t(a >> at)) - of_f16(uint16_t(b >> at)); });
+}
+inline void mul_f16x2(uint32_t& d, uint32_t a, uint32_t b) {
+  d = halves(f16_of, [=](int at) { return of_f16(uint16_t(a >> at)) * of_f16(uint16_t(b >> at)); });
+}
+inline void fma_rn_bf16x2(uint32_t& d, uint32_t a, uint32_t b, uint32_t c) {
+  d = halves(bf16_of, [=](int at) {
+    return std::fma(of_bf16(uint16_t(a >> at)), of_bf16(uint16_t(b >> at)), of_bf16(uint16_t(c >> at)));
+  });
+}
 
 /** A warp's four 8 × 8 matrices; an address of shared memory is a distance here. */
 void ldmatrix(bool transposed, uint32_t** d, uint32_t address);
@@ -181,9 +241,29 @@ void mma_m16n8k16(const char* name, float (*value)(uint16_t), float* d, const ui
 RMXC_MMA(f16)
 RMXC_MMA(bf16)
 
+/** The same of m16n8k8: a word is an element. */
+void mma_m16n8k8(float* d, const uint32_t* a, const uint32_t* b, const float* c);
+inline void mma_sync_aligned_m16n8k8_row_col_f32_tf32_tf32_f32(float& d0, float& d1, float& d2, float& d3, uint32_t a0,
+                                                               uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
+                                                               uint32_t b1, float c0, float c1, float c2, float c3) {
+  float d[4];
+  const uint32_t a[4] = {a0, a1, a2, a3}, b[2] = {b0, b1};
+  const float c[4] = {c0, c1, c2, c3};
+  mma_m16n8k8(d, a, b, c);
+  d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+}
+
+/** To the nearest with 10 bits of fraction, ties away from zero. */
+inline void cvt_rna_tf32_f32(uint32_t& d, float a) {
+  const uint32_t bits = bits_as<uint32_t>(a);
+  d = std::isfinite(a) ? (bits + 0x1000) & 0xffffe000 : bits;
+}
+
 }  // namespace ptx
 
 /** Shared memory lies among the program's data: an address of 32 bits is the distance from some other of it. */
 inline size_t __cvta_generic_to_shared(const void* pointer) {
   return size_t(uint32_t(static_cast<const char*>(pointer) - reinterpret_cast<const char*>(&host::here)));
 }
+
+#include "hopper.hpp"

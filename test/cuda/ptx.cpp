@@ -27,6 +27,36 @@ float of_f16(uint16_t h) {
   return sign * std::ldexp(float(fraction + 1024), exponent - 25);
 }
 
+void cp_async(uint32_t to, const void* from, int bytes) {
+  char* at = reinterpret_cast<char*>(&host::here) + int32_t(to);
+  if (reinterpret_cast<uintptr_t>(at) % 16 != 0) host::fail("cp.async to a place that is not aligned to 16 bytes");
+  if (reinterpret_cast<uintptr_t>(from) % 16 != 0) host::fail("cp.async from a place that is not aligned to 16 bytes");
+  if (bytes < 0 || bytes > 16) host::fail("cp.async of more than 16 bytes");
+  // No number that a kernel can mean: NaN in 16 bits and in 32.
+  std::memset(at, 0xff, 16);
+  auto& batches = host::pending().batches;
+  if (batches.empty()) batches.emplace_back();
+  batches.back().push_back({at, static_cast<const char*>(from), bytes});
+}
+
+void cp_async_commit_group() {
+  auto& batches = host::pending().batches;
+  if (batches.empty()) batches.emplace_back();
+  batches.emplace_back();
+}
+
+// The open batch is not waited for, the last `left` committed ones need not have come: they come as late as they may.
+void cp_async_wait_group(int left) {
+  auto& batches = host::pending().batches;
+  while (int(batches.size()) - 1 > left) {
+    for (const auto& [to, from, bytes] : batches.front()) {
+      std::memset(to, 0, 16);
+      std::memcpy(to, from, size_t(bytes));
+    }
+    batches.erase(batches.begin());
+  }
+}
+
 // Lane l of a matrix: elements 2·(l mod 4) and the next of row l / 4; transposed, of column l / 4.
 void ldmatrix(bool transposed, uint32_t** d, uint32_t address) {
   const host::Brought& rows = host::meet(transposed ? "ldmatrix.trans" : "ldmatrix", address);
@@ -64,6 +94,30 @@ void mma_m16n8k16(const char* name, float (*value)(uint16_t), float* d, const ui
       const uint32_t wordA = all.word[(row % 8) * 4 + holder][(row >= 8 ? 1 : 0) + (k >= 8 ? 2 : 0)];
       const uint32_t wordB = all.word[column * 4 + holder][4 + (k >= 8 ? 1 : 0)];
       sum += value(half_of(wordA, k & 1)) * value(half_of(wordB, k & 1));
+    }
+    d[i] = sum;
+  }
+}
+
+// a0 holds row g, k q; a1 row g + 8; a2 and a3 the same for k + 4. b0 holds column g, k q, b1 k + 4. Sums as above.
+void mma_m16n8k8(float* d, const uint32_t* a, const uint32_t* b, const float* c) {
+  const uint32_t words[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  const host::Brought& all = host::meet("mma.tf32", words, 6);
+  const int group = host::here.lane / 4;
+  const int pair = host::here.lane % 4;
+  const auto value = [](uint32_t word) {
+    // Bits that tf32 has not are not said to be ignored.
+    if ((word & 0x1fff) != 0 && std::isfinite(bits_as<float>(word))) host::fail("an operand of mma is not tf32");
+    return bits_as<float>(word);
+  };
+  for (int i = 0; i < 4; i++) {
+    const int row = group + (i >= 2 ? 8 : 0);
+    const int column = pair * 2 + (i & 1);
+    float sum = c[i];
+    for (int k = 0; k < 8; k++) {
+      const uint32_t wordA = all.word[(row % 8) * 4 + k % 4][(row >= 8 ? 1 : 0) + (k >= 4 ? 2 : 0)];
+      const uint32_t wordB = all.word[column * 4 + k % 4][4 + k / 4];
+      sum += value(wordA) * value(wordB);
     }
     d[i] = sum;
   }

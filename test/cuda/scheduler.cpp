@@ -15,14 +15,20 @@ namespace {
 
 constexpr int STACK = 64 * 1024;
 constexpr int MOST_THREADS = 1024;
+constexpr int MOST_BLOCKS = 2;
 
-enum class State { ready, barrier, collective, done };
+enum class State { ready, barrier, named, cluster, collective, paused, done };
 
 struct Fiber {
   ucontext_t context;
   Here here;
   State state;
   char* stack;
+  Pending pending;
+  /** What a paused thread waits for; how many threads a named barrier has. */
+  bool (*over)(uint64_t);
+  uint64_t what;
+  int threads;
 };
 
 /** A warp's meeting. Two of them in turn: a lane may come to the next one before another has read this one. */
@@ -37,13 +43,12 @@ Warp warps[MOST_THREADS / 32];
 int turn[MOST_THREADS];
 ucontext_t scheduler;
 int current;
-int live;
-int waiting;
 const Kernel* kernel;
 Arguments* given;
 
 void enter() {
   kernel->run(*given);
+  checkSettled();
   fibers[current].state = State::done;
   swapcontext(&fibers[current].context, &scheduler);
 }
@@ -61,31 +66,69 @@ void poison() {
   for (char* at = kernel->sharedBegin; at < kernel->sharedEnd; at += 4) std::memcpy(at, &nan, 4);
 }
 
-void runBlock(int threads) {
-  for (int i = 0; i < threads; i++) {
-    Fiber& f = fibers[i];
-    if (f.stack == nullptr) f.stack = static_cast<char*>(std::malloc(STACK));
-    getcontext(&f.context);
-    f.context.uc_stack.ss_sp = f.stack;
-    f.context.uc_stack.ss_size = STACK;
-    f.context.uc_link = nullptr;
-    makecontext(&f.context, enter, 0);
-    f.here = {{unsigned(i), 0, 0}, here.block, here.blocks, i % 32, i / 32};
-    f.state = State::ready;
-    turn[i] = 0;
+/** Blocks of a cluster have one place for their shared memory: what is not in place is kept here. */
+std::vector<char> memories[MOST_BLOCKS];
+int inPlace;
+
+/** What threads of a block wait for. */
+struct Waiting {
+  int live, barrier, named, wanted;
+};
+
+void resume(State from, int first, int threads) {
+  for (int i = first; i < first + threads; i++) {
+    if (fibers[i].state == from) fibers[i].state = State::ready;
   }
-  for (int w = 0; w < (threads + 31) / 32; w++) warps[w].come[0] = warps[w].come[1] = 0;
+}
+
+/** Lets the threads of a block go on where all that a barrier waits for have come. */
+bool passBarriers(const Waiting& of, int first, int threads) {
+  if (of.barrier > 0 && of.live < threads) fail("some threads of a block have left before a barrier");
+  if (of.named > of.wanted) fail("more threads at a barrier than it has");
+  const bool all = of.barrier > 0 && of.barrier == of.live;
+  const bool some = of.named > 0 && of.named == of.wanted;
+  if (all) resume(State::barrier, first, threads);
+  if (some) resume(State::named, first, threads);
+  return all || some;
+}
+
+void startThread(int i, int threads) {
+  Fiber& f = fibers[i];
+  if (f.stack == nullptr) f.stack = static_cast<char*>(std::malloc(STACK));
+  getcontext(&f.context);
+  f.context.uc_stack.ss_sp = f.stack;
+  f.context.uc_stack.ss_size = STACK;
+  f.context.uc_link = nullptr;
+  makecontext(&f.context, enter, 0);
+  const int rank = i / threads, thread = i % threads;
+  const dim3 block = {here.block.x + unsigned(rank), here.block.y, 0};
+  f.here = {{unsigned(thread), 0, 0}, block, here.blocks, thread % 32, thread / 32, rank};
+  f.state = State::ready;
+  f.pending.batches.clear();
+  turn[i] = 0;
+}
+
+/** The blocks of a cluster, from `here.block` on; warps of a block that is no multiple of 32 are the only one's. */
+void runCluster(int threads, int blocks) {
   const int warpsInBlock = (threads + 31) / 32;
+  for (int rank = 0; rank < blocks; rank++) memories[rank].assign(kernel->sharedBegin, kernel->sharedEnd);
+  inPlace = 0;
+  for (int i = 0; i < blocks * threads; i++) startThread(i, threads);
+  for (int w = 0; w < blocks * warpsInBlock; w++) warps[w].come[0] = warps[w].come[1] = 0;
   for (;;) {
-    live = waiting = 0;
+    Waiting of[MOST_BLOCKS] = {};
+    int live = 0, together = 0;
     bool progress = false;
-    for (int w = 0; w < warpsInBlock; w++) {
-      const int from = w * 32;
-      const int to = std::min(threads, from + 32);
+    for (int w = 0; w < blocks * warpsInBlock; w++) {
+      const int rank = w / warpsInBlock;
+      const int from = rank * threads + w % warpsInBlock * 32;
+      const int to = std::min((rank + 1) * threads, from + 32);
+      enterBlock(rank);
       // A warp goes on until each of its lanes waits for the block or is done.
       for (bool again = true; again;) {
         again = false;
         for (int i = from; i < to; i++) {
+          if (fibers[i].state == State::paused && fibers[i].over(fibers[i].what)) fibers[i].state = State::ready;
           if (fibers[i].state != State::ready) continue;
           current = i;
           here = fibers[i].here;
@@ -94,16 +137,23 @@ void runBlock(int threads) {
         }
       }
       for (int i = from; i < to; i++) {
-        if (fibers[i].state == State::collective) fail("some lanes of a warp do not come to a collective operation");
-        if (fibers[i].state == State::barrier) waiting++;
-        if (fibers[i].state != State::done) live++;
+        const Fiber& f = fibers[i];
+        if (f.state == State::collective) fail("some lanes of a warp do not come to a collective operation");
+        if (f.state == State::barrier) of[rank].barrier++;
+        if (f.state == State::named) of[rank].named++, of[rank].wanted = f.threads;
+        if (f.state == State::cluster) together++;
+        if (f.state != State::done) of[rank].live++, live++;
       }
     }
-    if (live == 0) return;
-    if (live < threads) fail("some threads of a block have left before a barrier");
-    if (waiting == live) {
-      for (int i = 0; i < threads; i++) fibers[i].state = State::ready;
-      continue;
+    if (live == 0) {
+      forgetBlock();
+      return;
+    }
+    for (int rank = 0; rank < blocks; rank++) progress = passBarriers(of[rank], rank * threads, threads) || progress;
+    if (together > 0 && live < blocks * threads) fail("some threads of a cluster have left before its barrier");
+    if (together == live) {
+      resume(State::cluster, 0, blocks * threads);
+      progress = true;
     }
     if (!progress) fail("threads of a block wait for each other");
   }
@@ -118,10 +168,39 @@ void fail(const char* what) {
 
 void barrier() { leave(State::barrier); }
 
+void namedBarrier(int threads) {
+  fibers[current].threads = threads;
+  leave(State::named);
+}
+
+void pause(bool (*over)(uint64_t), uint64_t what) {
+  if (over(what)) return;
+  fibers[current].over = over;
+  fibers[current].what = what;
+  leave(State::paused);
+}
+
+void clusterBarrier() { leave(State::cluster); }
+
+void enterBlock(int rank) {
+  if (rank == inPlace) return;
+  std::copy(kernel->sharedBegin, kernel->sharedEnd, memories[inPlace].begin());
+  std::copy(memories[rank].begin(), memories[rank].end(), kernel->sharedBegin);
+  inPlace = rank;
+}
+
+int slot() { return current; }
+int blocksOfCluster() { return kernel->cluster; }
+
+uint32_t sharedFrom() { return uint32_t(__cvta_generic_to_shared(kernel->sharedBegin)); }
+
+Pending& pending() { return fibers[current].pending; }
+
 const Brought& meet(const char* operation, const uint32_t* words, int count) {
   const int lane = here.lane;
-  Warp& warp = warps[here.warp];
-  const int now = turn[here.thread.x]++ & 1;
+  const int first = current - lane;
+  Warp& warp = warps[first / 32];
+  const int now = turn[current]++ & 1;
   if (warp.come[now] == 0) warp.operation[now] = operation;
   if (std::strcmp(warp.operation[now], operation) != 0) fail("lanes of a warp meet in different operations");
   std::memcpy(warp.brought[now].word[lane], words, size_t(count) * 4);
@@ -129,8 +208,7 @@ const Brought& meet(const char* operation, const uint32_t* words, int count) {
     leave(State::collective);
   } else {
     warp.come[now] = 0;
-    const int from = here.warp * 32;
-    for (int i = from; i < from + 32; i++) {
+    for (int i = first; i < first + 32; i++) {
       if (i != current) fibers[i].state = State::ready;
     }
   }
@@ -143,11 +221,12 @@ void launch(const Kernel& launched, dim3 blocks, Arguments& arguments) {
   kernel = &launched;
   given = &arguments;
   for (unsigned y = 0; y < blocks.y; y++) {
-    for (unsigned x = 0; x < blocks.x; x++) {
-      here = {{0, 0, 0}, {x, y, 0}, blocks, 0, 0};
+    if (blocks.x % unsigned(launched.cluster) != 0) fail("a grid that is no multiple of its clusters");
+    for (unsigned x = 0; x < blocks.x; x += unsigned(launched.cluster)) {
+      here = {{0, 0, 0}, {x, y, 0}, blocks, 0, 0, 0};
       poison();
       if (launched.meets) {
-        runBlock(launched.threads);
+        runCluster(launched.threads, launched.cluster);
         continue;
       }
       for (int i = 0; i < launched.threads; i++) {
@@ -200,6 +279,19 @@ int main(int, char** argv) {
     for (int b = 0; b < count; b++) {
       uint32_t* base = buffers[size_t(next(job))];
       arguments.bindings[b] = base + next(job);
+    }
+    arguments.count = size_t(count);
+    const int maps = next(job);
+    for (int m = 0; m < maps; m++) {
+      TensorMap map = {};
+      map.base = static_cast<const char*>(arguments.bindings[next(job)]);
+      map.rank = next(job);
+      for (int axis = 0; axis < map.rank; axis++) {
+        map.extent[axis] = next(job);
+        map.stride[axis] = next(job);
+        map.box[axis] = next(job);
+      }
+      std::memcpy(&arguments.maps[m], &map, sizeof map);
     }
     launch(launched, blocks, arguments);
   }

@@ -14,9 +14,20 @@ model m {
   task y = gelu(einsum("t d, t d k -> t k", x, w))
 }`;
 
+/** The same with both operands of 16 bits: they are copied while others are multiplied. */
+const COPIED = `
+model m {
+  item { x: f32[3, 21] }
+  param w: [3, 21, 130]
+  param v: [3, 130, 10]
+  h = gelu(einsum("t d, t d k -> t k", x, w))
+  task y = einsum("t k, t k d -> t d", h, v)
+  precision { compute = bf16, "**" = bf16 }
+}`;
+
 /** The task's values with every kernel's text changed. */
-function scores(change: (text: string) => string): ArrayLike<number> {
-  const graph = graphOfSpec(SPEC);
+function scores(change: (text: string) => string, spec = SPEC): ArrayLike<number> {
+  const graph = graphOfSpec(spec);
   const variant: Variant = compileFor({ ...graph, serve: { requests: 1, candidates: 9 } }, sm_80, {
     reuseArena: false,
   });
@@ -43,6 +54,19 @@ describe("the host run", { timeout: 60_000 }, () => {
       (text: string) => text.replace(/(\ba_tile\[)([^\]]+\] = )/, "$11 + $2"),
     ]) {
       expect(Array.from(scores(change))).not.toEqual(right);
+    }
+  });
+
+  it("shows what was not waited for, or not long enough, or by one thread alone", () => {
+    const right = Array.from(scores((text) => `${text}\n`, COPIED));
+    expect(right.every(Number.isFinite)).toBe(true);
+    for (const change of [
+      (text: string) => text.replace(/^ +wait_async_\d\(\);$/m, ""),
+      (text: string) => text.replace(/wait_group (\d)/, (_, n: string) => `wait_group ${Number(n) + 1}`),
+      (text: string) => text.replace(/(wait_async_\d\(\);\n +)__syncthreads\(\);/, "$1"),
+      (text: string) => text.replace("[%1], 16, %2", "[%1], 16"),
+    ]) {
+      expect(Array.from(scores(change, COPIED))).not.toEqual(right);
     }
   });
 

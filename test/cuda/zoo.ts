@@ -17,6 +17,8 @@ export interface HostOptions {
   readonly tolerance?: number;
   readonly profile?: Profile;
   readonly seed?: number;
+  /** The size of call to compile for; default: the largest of `sizes`. */
+  readonly serve?: Sizes;
 }
 
 /** One request with one candidate, several, and none. */
@@ -29,7 +31,7 @@ const SIZES: readonly Sizes[] = [
 export async function expectHostAgrees(graph: Graph, options: HostOptions = {}): Promise<Variant> {
   const { sizes = SIZES, tolerance = F32, profile = sm_80, seed = 1 } = options;
   const weights = drawnWeights(graph.params, { seed, perturb: true });
-  const serve = {
+  const serve = options.serve ?? {
     requests: Math.max(...sizes.map((size) => size.requests)),
     candidates: Math.max(...sizes.map((size) => size.candidates)),
   };
@@ -53,7 +55,7 @@ export async function expectHostAgrees(graph: Graph, options: HostOptions = {}):
 }
 
 /** A call that has run, as `verify` looks at one. */
-function inspected(run: HostRun, { requests }: ModelInputs): InspectedEngine {
+export function inspected(run: HostRun, { requests }: ModelInputs): InspectedEngine {
   const handle: UserHandle = {
     requests,
     bytes: 0,

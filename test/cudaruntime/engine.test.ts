@@ -6,14 +6,15 @@ import { loadNative } from "../../src/runtime/cuda/native.ts";
 import { type CudaDevice, openDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { LoadOptions } from "../../src/runtime/engine/types.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { graphOf, type Model } from "../cuda/models.ts";
-import { fakeCuda } from "./fake.ts";
+import { fakeCuda, pointAt } from "./fake.ts";
 
 let device: CudaDevice;
+let leave: () => void;
 /** How often a function of the driver was called so far. */
 let calls: (name: string) => number;
 /** What was not given back, by kind. */
@@ -21,7 +22,7 @@ let live: (kind: string) => number;
 
 beforeAll(async () => {
   const fake = await fakeCuda();
-  Object.assign(process.env, fake.env);
+  leave = pointAt(fake);
   const opened = await openDevice("cuda");
   if (opened.kind !== "cuda") throw new Error("another device");
   device = opened;
@@ -31,12 +32,15 @@ beforeAll(async () => {
   calls = (name) => bound.library.fake_calls(name);
   live = (kind) => bound.library.fake_live(kind);
 }, 120_000);
-afterAll(() => device.destroy());
+afterAll(() => {
+  device.destroy();
+  leave();
+});
 
 interface Loaded {
   readonly graph: Graph;
   readonly variant: Variant;
-  readonly engine: WebGpuEngine;
+  readonly engine: KernelEngine;
 }
 
 const quickstart: Model = { name: "quickstart", set: { T: 6, D: 18, L: 1, U: 2 } };
@@ -50,7 +54,7 @@ async function load(model = quickstart, options: LoadOptions = {}, verified = fa
   const graph = graphOf(model);
   const whole = verified ? { reuseArena: false, choices: true } : {};
   const variant = compileFor(graph, device.profile, whole);
-  const engine = await loadWebGpuEngine(device, variant, weightsOf(graph), options);
+  const engine = await loadKernelEngine(device, variant, weightsOf(graph), options);
   return { graph, variant, engine };
 }
 

@@ -19,8 +19,11 @@ async function folder(): Promise<string> {
     join(here, "fakemodule.cpp"),
     join(here, "fakenvcc.ts"),
     join(here, "fakenvrtc.cpp"),
+    join(cuda, "hopper.cpp"),
+    join(cuda, "hopper.hpp"),
     join(cuda, "hosttext.ts"),
     join(cuda, "prelude.hpp"),
+    join(cuda, "ptx.cpp"),
     join(cuda, "scheduler.cpp"),
   ];
   const texts = sources.map((path) => readFileSync(path, "utf8"));
@@ -34,11 +37,14 @@ async function folder(): Promise<string> {
   const gpp = (...args: string[]): void => {
     execFileSync("g++", args, { cwd: making, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
   };
-  for (const name of ["prelude.hpp", "scheduler.cpp"]) copyFileSync(join(cuda, name), join(making, name));
+  for (const name of ["prelude.hpp", "hopper.hpp", "scheduler.cpp"])
+    copyFileSync(join(cuda, name), join(making, name));
   gpp(...COMMON, "-Wall", "-shared", join(here, "fakecuda.cpp"), "-ldl", "-o", "libcuda.so.1");
   gpp(...COMMON, "-Wall", "-shared", join(here, "fakenvrtc.cpp"), "-o", "libnvrtc.so.12");
   gpp(...KERNELS, "-c", "prelude.hpp", "-o", "prelude.hpp.gch");
   gpp(...KERNELS, "-I", making, "-c", join(here, "fakemodule.cpp"), "-o", "fakemodule.o");
+  gpp(...KERNELS, "-I", making, "-c", join(cuda, "ptx.cpp"), "-o", "ptx.o");
+  gpp(...KERNELS, "-I", making, "-c", join(cuda, "hopper.cpp"), "-o", "hopper.o");
   await build({
     entryPoints: [join(here, "fakenvcc.ts")],
     outfile: join(making, "nvcc.mjs"),
@@ -88,5 +94,17 @@ export async function fakeCuda({ fresh = false } = {}): Promise<Fake> {
       FAKE_NVRTC_NVCC: join(made, "nvcc.mjs"),
       RMXC_CACHE: cache,
     },
+  };
+}
+
+/** Points this process at the fake. What it gives undoes that: the files that a worker runs share its environment. */
+export function pointAt({ env }: Pick<Fake, "env">): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   };
 }

@@ -8,6 +8,8 @@
 //   FAKE_CUDA_CAPABILITY 90 for 9.0 (default)
 //   FAKE_CUDA_VERSION    the driver's version (default 12040)
 //   FAKE_CUDA_MEMORY     bytes of a device's memory (default 4 GiB)
+//   FAKE_CUDA_L2         bytes of its cache (default 50 MiB); a probe's copies are as much larger
+//   FAKE_CUDA_MULTIPROCESSORS   (default 132); a probe has blocks for each
 //   FAKE_CUDA_FAIL       FUNCTION:CODE[@CALL] - that call of the function returns the code; without @CALL: all calls. Commas between.
 //   FAKE_CUDA_STRICT     waiting needs a current context on the thread that waits
 //
@@ -56,6 +58,7 @@ struct Module {
   void* library;
   int (*threads)();
   int (*arity)();
+  int (*maps)();
   void (*launch)(u32, u32, void**);
   const char* (*name)();
 };
@@ -201,6 +204,10 @@ Launch launchOf(Module* module, u32 x, u32 y, u32 threads, void** params) {
     const char* from = static_cast<const char*>(params[i]);
     launch.arguments.emplace_back(from, from + (i == count - 1 ? 16 : 8));
   }
+  for (int i = 0; i < module->maps(); i++) {
+    const char* from = static_cast<const char*>(params[count + i]);
+    launch.arguments.emplace_back(from, from + 128);
+  }
   return launch;
 }
 
@@ -260,7 +267,8 @@ CUresult cuDeviceGetAttribute(int* value, int attribute, int) {
     case 75: *value = capability / 10; break;
     case 76: *value = capability % 10; break;
     case 97: *value = 232448; break;
-    case 16: *value = 132; break;
+    case 16: *value = int(number("FAKE_CUDA_MULTIPROCESSORS", 132)); break;
+    case 38: *value = int(number("FAKE_CUDA_L2", 50 << 20)); break;
     default: *value = 1;
   }
   return SUCCESS;
@@ -439,9 +447,10 @@ CUresult cuModuleLoadData(Module** made, const char* image) {
     std::fprintf(stderr, "fake CUDA: %s\n", dlerror());
     return INVALID_IMAGE;
   }
-  Module* module = new Module{library, nullptr, nullptr, nullptr, nullptr};
+  Module* module = new Module{library, nullptr, nullptr, nullptr, nullptr, nullptr};
   *reinterpret_cast<void**>(&module->threads) = dlsym(library, "fake_kernel_threads");
   *reinterpret_cast<void**>(&module->arity) = dlsym(library, "fake_kernel_arity");
+  *reinterpret_cast<void**>(&module->maps) = dlsym(library, "fake_kernel_maps");
   *reinterpret_cast<void**>(&module->launch) = dlsym(library, "fake_kernel_launch");
   *reinterpret_cast<void**>(&module->name) = dlsym(library, "fake_kernel_name");
   live_modules++;
@@ -476,6 +485,32 @@ CUresult cuLaunchKernel(Module* function, u32 x, u32 y, u32 z, u32 bx, u32, u32,
   if (x == 0 || y == 0 || z != 1 || int(bx) != function->threads()) return INVALID_VALUE;
   Launch launch = launchOf(function, x, y, bx, params);
   give(stream, [=] { run(launch); });
+  return SUCCESS;
+}
+
+/** What test/cuda/hopper.hpp calls a TensorMap. */
+CUresult cuTensorMapEncodeTiled(void* map, u32 type, u32 rank, u64 base, const u64* extents, const u64* strides,
+                                const u32* box, const u32* steps, u32 interleave, u32 swizzle, u32, u32 fill) {
+  ENTER("cuTensorMapEncodeTiled")
+  if (reinterpret_cast<u64>(map) % 64 != 0 || base % 16 != 0 || rank < 1 || rank > 5) return INVALID_VALUE;
+  if ((type != 6 && type != 9) || interleave != 0 || swizzle != 3 || fill != 0 || 2 * box[0] != 128) return INVALID_VALUE;
+  struct {
+    u64 base;
+    int rank, extent[5], stride[5], box[5];
+  } made = {base, int(rank), {}, {}, {}};
+  u64 last = 0;
+  for (u32 i = 0; i < rank; i++) {
+    if (extents[i] == 0 || box[i] == 0 || box[i] > 256 || steps[i] != 1) return INVALID_VALUE;
+    const u64 bytes = i == 0 ? 2 : strides[i - 1];
+    if (i > 0 && bytes % 16 != 0) return INVALID_VALUE;
+    made.extent[i] = int(extents[i]);
+    made.stride[i] = int(bytes / 2);
+    made.box[i] = int(box[i]);
+    last += (extents[i] - 1) * bytes;
+  }
+  if (!within(device, base, last + 2)) return ILLEGAL_ADDRESS;
+  std::memset(map, 0, 128);
+  std::memcpy(map, &made, sizeof made);
   return SUCCESS;
 }
 

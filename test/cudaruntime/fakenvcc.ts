@@ -2,8 +2,8 @@
  * @file An `nvcc` that compiles for the fake driver: the text becomes a shared library of the host (test/cuda's prelude), in a file
  * that calls itself machine code. Takes the arguments that src/runtime/cuda/nvcc.ts gives.
  *
- *     FAKE_NVCC_FAIL=NAME   the kernel of that name does not compile
- *     FAKE_NVCC_JUNK=1      what comes out is no machine code
+ *     FAKE_NVCC_FAIL=NAME:LINE   the kernel of that name does not compile, for what stands in that line (default 3)
+ *     FAKE_NVCC_JUNK=1           what comes out is no machine code
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -12,6 +12,9 @@ import type { KernelText } from "../../src/ir/plan.ts";
 import { hostText } from "../cuda/hosttext.ts";
 
 const FLAGS = ["-std=c++17", "-O1", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-w"];
+
+/** What a launch of Hopper may ask for. */
+const MOST_SHARED_BYTES = 227 * 1024;
 
 main(process.argv.slice(2));
 
@@ -24,8 +27,9 @@ function main(args: readonly string[]): void {
 function compile(source: string, image: string): void {
   const text = readFileSync(source, "utf8");
   const name = basename(source, ".cu");
-  if (process.env.FAKE_NVCC_FAIL === name) {
-    console.error(`${source}(3): error: identifier "nonsense" is undefined\n1 error detected`);
+  const [failing, line = 3] = process.env.FAKE_NVCC_FAIL?.split(":") ?? [];
+  if (failing === name) {
+    console.error(`${source}(${line}): error: identifier "nonsense" is undefined\n1 error detected`);
     process.exit(1);
   }
   const library = `${image}.so`;
@@ -35,7 +39,7 @@ function compile(source: string, image: string): void {
     cpp,
     [
       hostText([kernel]),
-      `extern "C" { extern const int fake_arity = ${kernel.bindings.length + 1}; extern const char fake_name[] = "${name}"; }`,
+      `extern "C" { extern const int fake_arity = ${kernel.bindings.length + 1}; extern const int fake_maps = ${mapsOf(text)}; extern const char fake_name[] = "${name}"; }`,
     ].join("\n"),
   );
   const support = process.env.FAKE_NVCC_SUPPORT ?? "";
@@ -47,6 +51,8 @@ function compile(source: string, image: string): void {
     support,
     cpp,
     join(support, "fakemodule.o"),
+    join(support, "ptx.o"),
+    join(support, "hopper.o"),
     "-o",
     library,
   ]);
@@ -57,18 +63,24 @@ function compile(source: string, image: string): void {
   writeFileSync(image, Buffer.concat([head, code]));
 }
 
+/** Tensor maps among a kernel's parameters. */
+function mapsOf(text: string): number {
+  return text.match(/__grid_constant__/g)?.length ?? 0;
+}
+
 /** What `hostText` needs to know, read from the text: the block, and how many bindings there are. */
 function kernelOf(name: string, text: string): KernelText {
   const head = /__launch_bounds__\((\d+)[^)]*\)\s*\w+\(([^)]*)\)/.exec(text);
   if (head === null) throw new Error(`no kernel in ${dirname(name)}`);
   const [, threads = "", parameters = ""] = head;
-  const bindings = parameters.split(",").length - 1;
+  const bindings = parameters.split(",").length - 1 - mapsOf(parameters);
   return {
     name,
     stage: "item",
     language: "cuda",
     text,
     workgroup: Number(threads),
+    sharedBytes: MOST_SHARED_BYTES,
     bindings: Array.from({ length: bindings }, (_, value) => ({ value, access: "read" as const })),
   };
 }

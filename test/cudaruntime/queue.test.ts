@@ -2,17 +2,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CudaDevice, openDevice } from "../../src/runtime/device.ts";
 import { BufferUsage, type ComputeBuffer, MapMode } from "../../src/runtime/engine/compute.ts";
-import { fakeCuda } from "./fake.ts";
+import { fakeCuda, pointAt } from "./fake.ts";
 
 let device: CudaDevice;
+let leave: () => void;
 
 beforeAll(async () => {
-  Object.assign(process.env, (await fakeCuda()).env);
+  leave = pointAt(await fakeCuda());
   const opened = await openDevice("cuda");
   if (opened.kind !== "cuda") throw new Error("another device");
   device = opened;
 }, 120_000);
-afterAll(() => device.destroy());
+afterAll(() => {
+  device.destroy();
+  leave();
+});
 
 const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = BufferUsage;
 

@@ -7,7 +7,12 @@ import { printCuda } from "../../backends/cuda/print.ts";
 import { lowerKernel } from "../../backends/lower/index.ts";
 import { compileFor } from "../../src/compile.ts";
 import { sm_80 } from "../../src/ir/profiles.ts";
-import { driverCandidates, nvccCandidates, nvrtcCandidates } from "../../src/runtime/cuda/libraries.ts";
+import {
+  builtinsBeside,
+  driverCandidates,
+  nvccCandidates,
+  nvrtcCandidates,
+} from "../../src/runtime/cuda/libraries.ts";
 import { openNvcc } from "../../src/runtime/cuda/nvcc.ts";
 import { targetFor } from "../../src/runtime/cuda/toolchain.ts";
 import { allKernels } from "../../src/variant.ts";
@@ -51,6 +56,9 @@ describe("candidates", () => {
       join(wheel, "libnvrtc.so.12"),
     ]);
     expect(found.indexOf("libnvrtc.so.12")).toBeGreaterThan(found.indexOf(ours[2] ?? ""));
+    // What a wheel's NVRTC loads by its name, and would not find.
+    expect(builtinsBeside(join(wheel, "libnvrtc.so.12"))).toEqual([join(wheel, "libnvrtc-builtins.so.12.4")]);
+    expect(builtinsBeside("libnvrtc.so.12")).toEqual([]);
     rmSync(root, { recursive: true });
   });
 });

@@ -6,7 +6,7 @@ import { partsOf } from "../../src/ir/tile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { type AttentionForm, attention } from "../support/attention.ts";
 
@@ -70,7 +70,7 @@ describe.each(["subgroup", "shared"] as const)("weights handed round: %s", (thro
     const kernels = Object.values(variant.plan.kernels).flat().flatMap(partsOf);
     expect(kernels.some((k) => k.lowering.kind === "score" && k.lowering.combine === through)).toBe(true);
     const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
-    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       for (const [candidates, requests] of [
         [0, 1],

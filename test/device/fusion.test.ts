@@ -8,7 +8,7 @@ import type { Profile } from "../../src/ir/profile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { elaborateText } from "../model/harness.ts";
@@ -64,7 +64,7 @@ describe.each(MODELS)("%s", (_, body) => {
       const phases = variant.plan.kernels.item.some((k) => k.phases !== undefined);
       expect(phases).toBe(fuse === "all");
       const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
-      const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+      const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
       try {
         for (const candidates of [37, 1]) {
           const inputs = drawnInputs(variant.graph.features, { requests: 1, candidates, seed: candidates });

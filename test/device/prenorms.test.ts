@@ -9,7 +9,7 @@ import { partsOf } from "../../src/ir/tile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { elaborateText } from "../model/harness.ts";
 
@@ -83,7 +83,7 @@ describe.each(["layer_norm(y)", "rms_norm(y)", 'layer_norm(y, per = "t")'])("%s"
     const { variant, within } = gathers(device.profile, norm, width, shift);
     expect(within).toBe(2);
     const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
-    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       for (const candidates of [37, 1]) {
         const inputs = drawnInputs(variant.graph.features, { requests: 1, candidates, seed: candidates });

@@ -7,7 +7,7 @@ import type { Graph } from "../../src/ir/graph.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import type { WeightSource } from "../../src/runtime/weights.ts";
 
@@ -50,7 +50,7 @@ describe.each([
     const program = await compile(spec, { set, profiles: [device.profile], reuseArena: false });
     const variant = program.variants[0];
     const weights = drawnWeights(program.graph.params, { seed: 1, perturb: true });
-    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       for (const candidates of [0, 1, 7, 64]) {
         for (const requests of [1, 3]) {

@@ -82,6 +82,15 @@ describe("kernels of a layer", () => {
     expect(countOf(large, "layers_1_block")).toBe(8);
   });
 
+  it("says why a norm keeps its kernel", () => {
+    const { graph } = elaborateSpec("examples/longer.rmx");
+    const said: string[] = [];
+    compileFor(graph, builtinProfiles.software, { onExplain: (sentence) => said.push(sentence) });
+    expect(said).toContain(
+      "encoder.layers.1.self.norm2 keeps its kernel: gathered by the products that read it, once every 32 of their 512 columns, its statistics would take longer",
+    );
+  });
+
   it("a router, its table and its experts: three more than a dense layer", () => {
     const dense = itemKernels("examples/rankmixer.rmx", { L: "3" });
     const sparse = itemKernels("examples/rankmixer_moe.rmx", { L: "3" });

@@ -4,7 +4,7 @@ import { compileFor } from "../../src/compile.ts";
 import { e4m3, e5m2 } from "../../src/ir/codecs/float8.ts";
 import { fromBf16Bits, fromF16Bits } from "../../src/ir/codecs/half.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { WeightSource } from "../../src/runtime/weights.ts";
 import { graphOfSpec, openZoo } from "../support/zoo.ts";
 
@@ -32,7 +32,7 @@ async function decoded(type: string, values: Float32Array, dim: number): Promise
     release() {},
     close() {},
   };
-  const engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights, { poison: true });
+  const engine = await loadKernelEngine(device, compileFor(graph, device.profile), weights, { poison: true });
   try {
     const user = await engine.user({}, { requests: 1 });
     const row = Int32Array.from({ length: rows }, (_, i) => i);

@@ -1,14 +1,14 @@
 /** The cache of user results: who is evicted, who computes, who frees. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
-import type { WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import type { KernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { expectClose, inputs, openTestDevice, scoresOf, tinyEngine, userOf, want } from "./tinyengine.ts";
 
 /** A request of the tiny plan keeps one row of 4 words. */
 const ROW = 16;
 
 let device: WebGpuDevice;
-let engine: WebGpuEngine;
+let engine: KernelEngine;
 beforeAll(async () => {
   device = await openTestDevice();
 });

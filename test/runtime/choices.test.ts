@@ -8,7 +8,7 @@ import { checkChoice } from "../../src/runtime/choices.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { type InspectedEngine, type Verification, verify } from "../../src/runtime/verify.ts";
 import { graphOf } from "../model/harness.ts";
 import { openZoo } from "../support/zoo.ts";
@@ -218,7 +218,7 @@ describe("on the device", () => {
     const graph = graphOf(spec(body));
     const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true });
     const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
-    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       // Three requests, of which one has no candidate.
       const drawn = drawnInputs(graph.features, { requests: 3, candidates: 7, seed: 2 });

@@ -1,8 +1,8 @@
 /** @file Timed calls: what a watcher is told, with the device's timestamps and without. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
+import type { KernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../../src/runtime/engine/types.ts";
-import type { WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import { expectClose, inputs, openTestDevice, scoresOf, tinyEngine, userOf, want } from "./tinyengine.ts";
 
 let device: WebGpuDevice;
@@ -38,7 +38,7 @@ async function watched(on: WebGpuDevice, detail: "stages" | "kernels"): Promise<
 }
 
 /** 3 requests, 41 candidates; the scores must be right whoever watches. */
-async function checkedCall(engine: WebGpuEngine): Promise<void> {
+async function checkedCall(engine: KernelEngine): Promise<void> {
   const call = inputs(3, 41);
   const user = await engine.user(userOf(call));
   expectClose(await scoresOf(engine, user, call), want(call));

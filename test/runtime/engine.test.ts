@@ -4,8 +4,8 @@ import type { Profile } from "../../src/ir/profile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { LoadOptions } from "../../src/runtime/engine/types.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import { type FeatureArray, type ModelInputs, stageValues } from "../../src/runtime/inputs.ts";
 import { expected, K, kernels, L, P, params, T, tinyPlan, X } from "./tinyplan.ts";
 
@@ -21,11 +21,11 @@ afterAll(() => device.destroy());
 
 async function withEngine(
   options: LoadOptions & { limits?: Partial<Profile["limits"]> },
-  use: (engine: WebGpuEngine) => Promise<void>,
+  use: (engine: KernelEngine) => Promise<void>,
 ): Promise<void> {
   const { limits, ...load } = options;
   const profile = { ...device.profile, limits: { ...device.profile.limits, ...limits } };
-  const engine = await loadWebGpuEngine(device, { plan: tinyPlan(profile), kernels }, weights, load);
+  const engine = await loadKernelEngine(device, { plan: tinyPlan(profile), kernels }, weights, load);
   try {
     await use(engine);
   } finally {
@@ -39,7 +39,7 @@ function inputs(requests: number, candidates: number, seed = 1): ModelInputs {
   return drawnInputs(features, { requests, candidates, seed, shuffled: true });
 }
 
-async function scoresOf(engine: WebGpuEngine, call: ModelInputs): Promise<Float32Array> {
+async function scoresOf(engine: KernelEngine, call: ModelInputs): Promise<Float32Array> {
   const user = await engine.user(stageValues(features, call, "user"));
   const scores = await engine.score(user, stageValues(features, call, "item"), { request: call.request });
   user.free();
@@ -234,7 +234,7 @@ describe("failures", () => {
         ? { ...kernel, text: kernel.text.replace("x_[i * 4 + d]", "x_[i * 4 + e]") }
         : kernel,
     );
-    const failing = loadWebGpuEngine(device, { plan: tinyPlan(device.profile), kernels: broken }, weights);
+    const failing = loadKernelEngine(device, { plan: tinyPlan(device.profile), kernels: broken }, weights);
     await expect(failing).rejects.toMatchObject({
       code: "RMX0803",
       message: expect.stringContaining("`join`"),
@@ -247,7 +247,7 @@ describe("failures", () => {
 
   it("a plan for a larger device is refused by name of the limit", async () => {
     const profile = { ...device.profile, limits: { ...device.profile.limits, storageBuffers: 1000 } };
-    const failing = loadWebGpuEngine(device, { plan: tinyPlan(profile), kernels }, weights);
+    const failing = loadKernelEngine(device, { plan: tinyPlan(profile), kernels }, weights);
     await expect(failing).rejects.toMatchObject({
       code: "RMX0802",
       notes: [`storageBuffers: compiled for 1000, the device has ${device.profile.limits.storageBuffers}`],
@@ -280,7 +280,7 @@ describe("failures", () => {
   it("a lost device is an error of its own", async () => {
     const opened = await openDevice("webgpu");
     if (opened.kind !== "webgpu") throw new Error("no WebGPU device");
-    const engine = await loadWebGpuEngine(opened, { plan: tinyPlan(opened.profile), kernels }, weights);
+    const engine = await loadKernelEngine(opened, { plan: tinyPlan(opened.profile), kernels }, weights);
     const user = await engine.user({ u: [1, 2, 3] });
     opened.destroy();
     await expect(engine.score(user, { x: [1, 2, 3], id: [0] })).rejects.toMatchObject({ code: "RMX0804" });

@@ -1,7 +1,7 @@
 /** User handles: shared by several holders, copied as bytes, refused where they do not belong. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import {
   expectClose,
   inputs,
@@ -15,7 +15,7 @@ import {
 import { kernels, tinyPlan } from "./tinyplan.ts";
 
 let device: WebGpuDevice;
-let engine: WebGpuEngine;
+let engine: KernelEngine;
 beforeAll(async () => {
   device = await openTestDevice();
 });
@@ -140,7 +140,7 @@ describe("a serialised handle", () => {
       },
     ];
     for (const { note, options, ...program } of others) {
-      const other = await loadWebGpuEngine(device, program, weights, options);
+      const other = await loadKernelEngine(device, program, weights, options);
       try {
         const refused = other.deserialize(bytes);
         await expect(refused).rejects.toMatchObject({ code: "RMX0812", exit: 1 });
@@ -163,7 +163,7 @@ describe("a serialised handle", () => {
     const changed = kernels.map((kernel) =>
       kernel.stage === "item" ? { ...kernel, text: `${kernel.text}\n// tuned` } : kernel,
     );
-    const other = await loadWebGpuEngine(
+    const other = await loadKernelEngine(
       device,
       { plan: tinyPlan(device.profile), kernels: changed },
       weights,

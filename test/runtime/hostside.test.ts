@@ -1,10 +1,10 @@
 /** What the host does for a call, counted rather than timed. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { createPipelines, type WebGpuPipeline } from "../../src/runtime/engine/pipelines.ts";
 import type { EngineStats } from "../../src/runtime/engine/types.ts";
 import { warmPipelines } from "../../src/runtime/engine/warm.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import type { WeightSource } from "../../src/runtime/weights.ts";
 import {
   expectClose,
@@ -29,7 +29,7 @@ type Counts = Pick<
   "submits" | "writes" | "maps" | "buffersCreated" | "bindGroupsCreated" | "pipelinesCreated"
 >;
 
-async function countsOf(engine: WebGpuEngine, work: () => Promise<unknown>): Promise<Counts> {
+async function countsOf(engine: KernelEngine, work: () => Promise<unknown>): Promise<Counts> {
   const before = engine.stats();
   await work();
   const after = engine.stats();
@@ -77,7 +77,7 @@ it("a call that fails while it is gathered leaves nothing behind for the next on
       return weights.read(path, start, count);
     },
   };
-  const engine = await loadWebGpuEngine(device, { plan: tinyPlan(device.profile), kernels }, breakable);
+  const engine = await loadKernelEngine(device, { plan: tinyPlan(device.profile), kernels }, breakable);
   const [before, after] = [inputs(2, 9), inputs(2, 5, 2)];
   const user = await engine.user(userOf(after));
   await scoresOf(engine, user, before);

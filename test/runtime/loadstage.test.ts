@@ -8,7 +8,7 @@ import type { Stage } from "../../src/ir/graph.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
 import { graphOf } from "../model/harness.ts";
 import { openZoo } from "../support/zoo.ts";
@@ -71,9 +71,27 @@ describe.each(MIXERS)("$name", ({ block, free }) => {
     expect(paramsRead(variant, "user")).toContain("own.w");
   });
 
+  it("leaves nothing behind that it alone reads", { timeout: 120_000 }, async () => {
+    const weights = drawnWeights(variant.graph.params, { seed: 1, perturb: true });
+    const bytes = async (options: { readonly inspect?: true }): Promise<number> => {
+      const engine = await loadKernelEngine(device, variant, weights, options);
+      try {
+        return engine.stats().bytes;
+      } finally {
+        engine.destroy();
+      }
+    };
+    const later = new Set([...paramsRead(variant, "user"), ...paramsRead(variant, "item")]);
+    const { values } = variant.plan;
+    const freed = values.filter(({ home }) => home.kind === "param" && !later.has(home.path));
+    expect(freed.length).toBeGreaterThanOrEqual(free.length);
+    const least = freed.reduce((sum, value) => sum + 4 * value.unit, 0);
+    expect((await bytes({ inspect: true })) - (await bytes({}))).toBeGreaterThanOrEqual(least);
+  });
+
   it("runs once however many requests follow", { timeout: 120_000 }, async () => {
     const { params, features } = variant.graph;
-    const engine = await loadWebGpuEngine(device, variant, drawnWeights(params, { seed: 1, perturb: true }), {
+    const engine = await loadKernelEngine(device, variant, drawnWeights(params, { seed: 1, perturb: true }), {
       profile: true,
     });
     const runs = () => [...engine.stats().kernels].map(([name, { stage, runs }]) => ({ name, stage, runs }));

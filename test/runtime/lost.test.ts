@@ -1,13 +1,13 @@
 /** A device that goes away: typed errors for everyone, and an engine that comes back on another one. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { referenceDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
-import type { WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import type { KernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { expectClose, inputs, openTestDevice, scoresOf, tinyEngine, userOf, want } from "./tinyengine.ts";
 
 const call = inputs(2, 33);
 const lost = expect.objectContaining({ name: "InputError", code: "RMX0804", exit: 3 });
 
-async function open(): Promise<{ device: WebGpuDevice; engine: WebGpuEngine }> {
+async function open(): Promise<{ device: WebGpuDevice; engine: KernelEngine }> {
   const device = await openTestDevice();
   const engine = await tinyEngine(device, { poison: true });
   onTestFinished(() => {
@@ -17,7 +17,7 @@ async function open(): Promise<{ device: WebGpuDevice; engine: WebGpuEngine }> {
   return { device, engine };
 }
 
-async function works(engine: WebGpuEngine): Promise<void> {
+async function works(engine: KernelEngine): Promise<void> {
   const user = await engine.user(userOf(call));
   expectClose(await scoresOf(engine, user, call), want(call));
   user.free();

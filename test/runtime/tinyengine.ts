@@ -4,8 +4,8 @@ import type { Profile } from "../../src/ir/profile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { LoadOptions, UserHandle } from "../../src/runtime/engine/types.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
 import { type FeatureArray, type ModelInputs, stageValues } from "../../src/runtime/inputs.ts";
 import { expected, kernels, params, tinyPlan } from "./tinyplan.ts";
 
@@ -21,10 +21,10 @@ export async function openTestDevice(): Promise<WebGpuDevice> {
 export function tinyEngine(
   device: WebGpuDevice,
   options: LoadOptions & { limits?: Partial<Profile["limits"]> } = {},
-): Promise<WebGpuEngine> {
+): Promise<KernelEngine> {
   const { limits, ...load } = options;
   const profile = { ...device.profile, limits: { ...device.profile.limits, ...limits } };
-  return loadWebGpuEngine(device, { plan: tinyPlan(profile), kernels }, weights, load);
+  return loadKernelEngine(device, { plan: tinyPlan(profile), kernels }, weights, load);
 }
 
 export function inputs(requests: number, candidates: number, seed = 1): ModelInputs {
@@ -36,7 +36,7 @@ export function userOf(call: ModelInputs): Record<string, FeatureArray> {
 }
 
 export async function scoresOf(
-  engine: WebGpuEngine,
+  engine: KernelEngine,
   user: UserHandle | readonly UserHandle[],
   call: ModelInputs,
 ): Promise<Float32Array> {

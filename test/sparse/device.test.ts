@@ -6,7 +6,7 @@ import type { TileKernel } from "../../src/ir/tile.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { relativeError, verify } from "../../src/runtime/verify.ts";
 import { seeded } from "../support/random.ts";
 import { F32, graphOfSpec, openZoo } from "../support/zoo.ts";
@@ -94,7 +94,7 @@ describe.each(Object.keys(cases))("%s", (name) => {
     );
     const drawn = drawnInputs(graph.features, { requests: 2, candidates, seed: 5, shuffled: true });
     const inputs = { ...drawn, features: new Map([...drawn.features, ["r", logits]]) };
-    const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       const { kernels, tasks } = await verify({ ...variant, source: graph, engine, inputs, weights });
       for (const { name: kernel, error } of [...kernels, ...tasks])
@@ -108,7 +108,7 @@ describe.each(Object.keys(cases))("%s", (name) => {
 
 /** The launched workgroups are Σ over groups of ⌈rows / tile⌉, times the tiles of columns. */
 async function expectWork(
-  engine: WebGpuEngine,
+  engine: KernelEngine,
   kernels: readonly TileKernel[],
   logits: Float32Array,
   active: Case["active"],
@@ -139,7 +139,7 @@ async function expectWork(
 it("scores no candidates, and the same bits with and without the neighbours of a call", async () => {
   const graph = graphOfSpec(moeSpec());
   const weights = drawnWeights(graph.params, { seed: 1 });
-  const engine = await loadWebGpuEngine(device, compileFor(graph, device.profile), weights, { poison: true });
+  const engine = await loadKernelEngine(device, compileFor(graph, device.profile), weights, { poison: true });
   const { features } = drawnInputs(graph.features, { requests: 1, candidates: 40, seed: 2 });
   const item = (from: number, to: number): Record<string, Float32Array> =>
     Object.fromEntries(
@@ -167,7 +167,7 @@ describe("on other devices' terms", () => {
     const weights = drawnWeights(graph.params, { seed: 1 });
     const variant = compileFor(graph, profile);
     expect(variant.plan.kernels.item.some((k) => k.indirect)).toBe(true);
-    const engine = await loadWebGpuEngine(device, variant, weights, { poison: true });
+    const engine = await loadKernelEngine(device, variant, weights, { poison: true });
     const { features } = drawnInputs(graph.features, { requests: 1, candidates, seed: 2 });
     try {
       const user = await engine.user({ u: features.get("u") ?? [] });

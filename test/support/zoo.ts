@@ -10,7 +10,7 @@ import type { Profile } from "../../src/ir/profile.ts";
 import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { FeatureArray, ModelInputs } from "../../src/runtime/inputs.ts";
 import { relativeError, verify } from "../../src/runtime/verify.ts";
 import { countOf, type WeightSource } from "../../src/runtime/weights.ts";
@@ -129,7 +129,7 @@ export async function expectVector(
   });
 
   const variant = await expectCallsAgree(device, graph, weights, [call], tolerance);
-  const engine = await loadWebGpuEngine(device, variant, weights, { poison: true });
+  const engine = await loadKernelEngine(device, variant, weights, { poison: true });
   try {
     const user = await engine.user({}, { requests: 1 });
     const scores = await engine.score(user, Object.fromEntries(features), { candidates });
@@ -160,7 +160,7 @@ export async function expectCallsAgree(
     reuseArena: false,
     choices: true,
   });
-  const engine = await loadWebGpuEngine(device, variant, weights, { inspect: true, poison: true });
+  const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
   try {
     for (const inputs of calls) {
       const said = `${inputs.requests} requests, ${inputs.candidates} candidates`;

@@ -11,7 +11,7 @@ import {
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import { loadWebGpuEngine } from "../../src/runtime/engine/webgpu.ts";
+import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
 import { probeDevice } from "../../src/runtime/probe.ts";
 import { relativeError } from "../../src/runtime/verify.ts";
@@ -50,7 +50,7 @@ function tune(on: WebGpuDevice, budgetSeconds: number) {
 }
 
 async function scores(schedules: ScheduleSource): Promise<Float32Array> {
-  const engine = await loadWebGpuEngine(device, compileFor(graph, device.profile, { schedules }), weights);
+  const engine = await loadKernelEngine(device, compileFor(graph, device.profile, { schedules }), weights);
   const user = await engine.user(stageValues(graph.features, inputs, "user"), { requests: 2 });
   const found = await engine.score(user, stageValues(graph.features, inputs, "item"), {
     request: inputs.request,

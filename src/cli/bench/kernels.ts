@@ -1,7 +1,7 @@
 /** @file What each kernel took, beside what it had to do and what the device can do at best. */
 import type { Stage } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
-import type { TileKernel } from "../../ir/tile.ts";
+import { partsOf, type TileKernel, tensorFormat } from "../../ir/tile.ts";
 import type { Probe } from "../../runtime/probe.ts";
 import { median } from "../../statistics.ts";
 import { sum, type Watched } from "./measure.ts";
@@ -20,7 +20,7 @@ export interface KernelRow {
   readonly flops: number;
   readonly bytes: number;
   readonly atMost: boolean;
-  /** FLOP/s over the device's measured rate, bytes a second over its measured bandwidth. */
+  /** FLOP/s over the device's measured rate (of tensor cores where the kernel runs on them), bytes a second over its measured bandwidth. */
   readonly ofFlops: number;
   readonly ofBandwidth: number;
   readonly fused: readonly string[];
@@ -61,11 +61,16 @@ export function kernelRows(
       flops,
       bytes,
       atMost: kernel.indirect !== undefined,
-      ofFlops: flops / seconds / probe.flops,
+      ofFlops: flops / seconds / rateFor(kernel, probe),
       ofBandwidth: bytes / seconds / probe.bandwidth,
       fused: kernel.about.fused,
     };
   });
+}
+
+function rateFor(kernel: TileKernel, { flops, tensor }: Probe): number {
+  const onTensorCores = partsOf(kernel).some(({ lowering }) => tensorFormat(lowering) !== undefined);
+  return onTensorCores ? (tensor ?? flops) : flops;
 }
 
 /** Of a call of so many rows, each element read and written once. */

@@ -4,8 +4,8 @@
  * in which each kernel is timed by itself.
  */
 import type { Stage } from "../../ir/graph.ts";
+import type { KernelEngine } from "../../runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../../runtime/engine/types.ts";
-import type { WebGpuEngine } from "../../runtime/engine/webgpu.ts";
 import type { FeatureValues, ModelInputs } from "../../runtime/inputs.ts";
 
 /** The features of one call, the same every time. */
@@ -46,7 +46,7 @@ const KERNEL_CALLS = { least: 3, most: 25 };
 const KERNEL_SHARE = 0.25;
 
 export async function measureCalls(
-  engine: WebGpuEngine,
+  engine: KernelEngine,
   call: Call,
   options: MeasureOptions,
 ): Promise<Measured> {
@@ -76,7 +76,7 @@ export async function measureCalls(
   return { calls, stages, kernels };
 }
 
-async function watchedCall(engine: WebGpuEngine, call: Call, detail: "stages" | "kernels"): Promise<Watched> {
+async function watchedCall(engine: KernelEngine, call: Call, detail: "stages" | "kernels"): Promise<Watched> {
   const chunks: CallTimes[] = [];
   engine.watch({ detail, call: (times) => chunks.push(times) });
   try {
@@ -90,7 +90,7 @@ async function watchedCall(engine: WebGpuEngine, call: Call, detail: "stages" | 
 }
 
 /** A cold call: the user stage, then all candidates. */
-async function oneCall(engine: WebGpuEngine, { inputs, user, items }: Call): Promise<void> {
+async function oneCall(engine: KernelEngine, { inputs, user, items }: Call): Promise<void> {
   const { requests, candidates, request } = inputs;
   const handle = await engine.user(user, { requests });
   try {

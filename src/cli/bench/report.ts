@@ -1,4 +1,5 @@
 /** @file What `rmxc bench` says, as text and as JSON. */
+import { computeText, storedText } from "../precision.ts";
 import { bytes, figure, percent, plural, seconds, table } from "../text.ts";
 import type { Advice } from "./advice.ts";
 import type { KernelRow } from "./kernels.ts";
@@ -40,13 +41,16 @@ function head(result: BenchResult, schedules: Schedules): string {
     ],
     [
       "measured",
-      `${figure(probe.flops)}FLOP/s in a product, ${figure(probe.bandwidth)}B/s in memory, ${figure(probe.cached)}B/s in cache; ` +
+      `${figure(probe.flops)}FLOP/s in a product, ${probe.tensor === undefined ? "" : `${figure(probe.tensor)}FLOP/s on tensor cores, `}${figure(probe.bandwidth)}B/s in memory, ${figure(probe.cached)}B/s in cache; ` +
         `a dispatch ${seconds(probe.dispatch)}, a round trip ${seconds(probe.roundTrip)}`,
     ],
-    ["model", `${model}, ${figure(parameters)} parameters, ${bytes(result.deviceBytes)} on the device`],
+    [
+      "model",
+      `${model}, ${figure(parameters)} parameters, ${storedText(result.precision)}; ${bytes(result.deviceBytes)} on the device`,
+    ],
     [
       "call",
-      `${plural(requests, "request")}, ${plural(candidates, "candidate")}, f32${request.reuse ? "" : ", no reuse"}`,
+      `${plural(requests, "request")}, ${plural(candidates, "candidate")}, ${computeText(result.precision)}${request.reuse ? "" : ", no reuse"}`,
     ],
     [
       "schedules",
@@ -155,11 +159,12 @@ export function benchJson(result: BenchResult, advice: readonly Advice[], schedu
   const { rate } = rates({ measured, candidates });
   return {
     ok: true,
-    device: { name: device.name, description: device.description, profile: plan.profile },
+    device: { kind: device.kind, name: device.name, description: device.description, profile: plan.profile },
     measured: probe,
     model,
     parameters,
     bytes: result.deviceBytes,
+    precision: result.precision,
     requests,
     candidates,
     reuse: request.reuse,

@@ -4,12 +4,13 @@ import { type CompileOptions, compileFor } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
 import type { ScheduleSource } from "../../ir/schedule.ts";
-import type { WebGpuDevice } from "../../runtime/device.ts";
-import { loadWebGpuEngine, type WebGpuEngine } from "../../runtime/engine/webgpu.ts";
+import type { KernelDevice } from "../../runtime/device.ts";
+import { type KernelEngine, loadKernelEngine } from "../../runtime/engine/kernelengine.ts";
 import { stageValues } from "../../runtime/inputs.ts";
 import { type Probe, probeDevice } from "../../runtime/probe.ts";
-import { elaborateSpec, type SetValue } from "../../spec.ts";
+import { elaborateSpec, notesFor, type SetValue } from "../../spec.ts";
 import { median } from "../../statistics.ts";
+import { type PrecisionSummary, precisionOf } from "../precision.ts";
 import { openInputs, openWeights, type Watcher } from "../run/session.ts";
 import { type KernelRow, kernelRows } from "./kernels.ts";
 import { type Call, type Measured, measureCalls, type Parts, partsOf } from "./measure.ts";
@@ -34,11 +35,12 @@ export interface BenchRequest {
 
 export interface BenchResult {
   readonly request: BenchRequest;
-  readonly device: WebGpuDevice;
+  readonly device: KernelDevice;
   readonly probe: Probe;
   readonly plan: Plan;
   readonly model: string;
   readonly parameters: number;
+  readonly precision: PrecisionSummary;
   readonly requests: number;
   readonly candidates: number;
   readonly loadSeconds: number;
@@ -61,11 +63,11 @@ export interface BenchWatcher extends Watcher {
 
 export async function benchModel(
   request: BenchRequest,
-  device: WebGpuDevice,
+  device: KernelDevice,
   watcher: BenchWatcher,
 ): Promise<BenchResult> {
   const elaborated = elaborateSpec(request.spec, { set: request.set, precision: request.precision });
-  await watcher.warn(elaborated.diagnostics, elaborated.sources);
+  await watcher.warn(notesFor(elaborated.diagnostics, [device.profile]), elaborated.sources);
   const weights = openWeights(request, elaborated.graph);
   try {
     const inputs = openInputs(
@@ -83,7 +85,7 @@ export async function benchModel(
     });
     const started = performance.now();
     const engine = await watcher.progress("loading", (report) =>
-      loadWebGpuEngine(device, variant, weights, {
+      loadKernelEngine(device, variant, weights, {
         onProgress: (_, done, total) => report(done, total),
       }),
     );
@@ -103,6 +105,7 @@ export async function benchModel(
         plan: variant.plan,
         model: graph.name,
         parameters: graph.params.reduce((total, p) => total + p.shape.reduce((a, b) => a * b, 1), 0),
+        precision: precisionOf(graph),
         requests,
         candidates,
         loadSeconds,
@@ -118,7 +121,7 @@ export async function benchModel(
   }
 }
 
-function timeCalls(engine: WebGpuEngine, call: Call, { runs, seconds }: BenchRequest, watcher: BenchWatcher) {
+function timeCalls(engine: KernelEngine, call: Call, { runs, seconds }: BenchRequest, watcher: BenchWatcher) {
   return watcher.progress("timing calls", (onProgress) =>
     measureCalls(engine, call, { runs, seconds, onProgress }),
   );

@@ -3,9 +3,11 @@
  * at best as measured in the same process. docs/bench.md says how to read it and what `--json` holds.
  */
 import { defineCommand, UsageError } from "../command.ts";
+import { openKernelDevice } from "../kerneldevice.ts";
 import {
   fuseOption,
   jsonOption,
+  kernelDeviceOption,
   precisionOption,
   readSets,
   reuseOption,
@@ -48,6 +50,7 @@ export const benchCommand = defineCommand({
       requiresArg: true,
       describe: `time calls for about so long [default: ${SECONDS}]`,
     },
+    ...kernelDeviceOption,
     ...reuseOption,
     ...fuseOption,
     ...schedulesOption,
@@ -60,6 +63,7 @@ export const benchCommand = defineCommand({
   },
   examples: [
     ["rmxc bench model.rmx --candidates 128", "one request with 128 candidates"],
+    ["rmxc bench model.rmx --device cuda --precision 'compute = bf16'", "on an NVIDIA GPU, on tensor cores"],
     ["rmxc bench model.rmx --no-reuse --runs 100", "without reuse, a hundred calls"],
   ],
   async run(args, out) {
@@ -69,11 +73,9 @@ export const benchCommand = defineCommand({
       if (args[name] === 0) throw new UsageError(`--${name} is 1 or more`);
     if (args.input !== undefined && (args.requests !== undefined || args.candidates !== undefined))
       throw new UsageError("--input says how many requests and candidates there are");
-    const { openDevice } = await import("../../runtime/device.ts");
     const { benchModel } = await import("../bench/session.ts");
     const { schedulesOf } = await import("../schedules.ts");
-    const device = await openDevice("webgpu", { quiet: true });
-    if (device.kind !== "webgpu") throw new Error("internal: another device than asked for");
+    const device = await openKernelDevice(args.device, out);
     try {
       const schedules = await schedulesOf(args, device, out);
       const result = await benchModel(

@@ -89,13 +89,14 @@ export const compileCommand = defineCommand({
         passes.map((pass) => pass.name),
       );
 
-    const schedules = await scheduleFile(args.schedules, args.profile);
     const profiles = profilesOf(args);
+    const schedules = await scheduleFile(args.schedules, profiles);
 
     const { compile } = await import("../../compile.ts");
     const { StageWatch } = await import("../stages.ts");
     const watch = new StageWatch({ reuse: !args["no-reuse"] });
     const printed: { pass: string; result: Graph | Plan }[] = [];
+    const sentences: { readonly sentence: string; readonly profile: string }[] = [];
     const program = await compile(args.spec, {
       set: readSets(args.set),
       precision: args.precision,
@@ -107,20 +108,24 @@ export const compileCommand = defineCommand({
         watch.onPass(pass, result);
         if (pass === after) printed.push({ pass, result });
       },
+      onExplain: (sentence, { name }) => sentences.push({ sentence, profile: name }),
     });
     if (!args.json) await sayDiagnostics(program.warnings, program.sources, out);
     for (const { pass, result } of printed) out.print(`// after ${pass}\n${await irText(result)}`);
     if (args.emit !== undefined) out.print(await emitted(program, args.emit));
     if (args.out !== undefined) await program.write(args.out);
     const explained = args.explain === "stages" ? watch.report(program.variants[0].plan) : undefined;
+    // All that is explained is of the first variant.
+    const first = program.variants[0].plan.profile.name;
+    const choices = sentences.filter(({ profile }) => profile === first).map(({ sentence }) => sentence);
     const fused = args.explain === "fusion" ? await fusionOf(program) : undefined;
     if (args.json)
       out.json({
         ...(await summary(program)),
         ...(explained && { stages: await explained.json(program.sources) }),
-        ...(fused && { fusion: fused.json }),
+        ...(fused && { fusion: fused.json, choices }),
       });
-    else if (fused) out.print(fused.text);
+    else if (fused) out.print([fused.text, ...choices].join("\n\n"));
     else if (explained) out.print(await explained.text(program.sources, out));
     else if (shown === 0) describe(program, out);
     if (args.out !== undefined) out.say(`wrote ${args.out}`);
@@ -132,7 +137,7 @@ export const compileCommand = defineCommand({
 async function scheduleFile(path: string | undefined, profiles: readonly string[] = ["gpu"]) {
   if (path === undefined) return undefined;
   const [profile, ...more] = profiles;
-  if (profile === undefined || more.length > 0) throw new UsageError("--schedules takes one --profile");
+  if (profile === undefined || more.length > 0) throw new UsageError("--schedules takes one profile");
   const { loadProfile } = await import("../../runtime/profile.ts");
   const { loadSchedules } = await import("../../runtime/schedules.ts");
   return loadSchedules(path, loadProfile(profile));

@@ -3,7 +3,16 @@
  * a file to ship. docs/bench.md says how it searches.
  */
 import { defineCommand, UsageError } from "../command.ts";
-import { jsonOption, precisionOption, readSets, reuseOption, setOption, specPositional } from "../options.ts";
+import { openKernelDevice } from "../kerneldevice.ts";
+import {
+  jsonOption,
+  kernelDeviceOption,
+  precisionOption,
+  readSets,
+  reuseOption,
+  setOption,
+  specPositional,
+} from "../options.ts";
 import { withProgress } from "../progress.ts";
 import { sayDiagnostics } from "../report.ts";
 
@@ -45,6 +54,7 @@ export const tuneCommand = defineCommand({
       requiresArg: true,
       describe: "write the schedules here, for --schedules [default: the user's cache]",
     },
+    ...kernelDeviceOption,
     ...reuseOption,
     ...jsonOption,
   },
@@ -56,22 +66,20 @@ export const tuneCommand = defineCommand({
     const budgetSeconds = budgetOf(args.budget);
     for (const name of ["requests", "candidates"] as const)
       if (args[name] === 0) throw new UsageError(`--${name} is 1 or more`);
-    const { openDevice } = await import("../../runtime/device.ts");
-    const { elaborateSpec } = await import("../../spec.ts");
+    const { elaborateSpec, notesFor } = await import("../../spec.ts");
     const { servedAs } = await import("../bench/session.ts");
     const { openInputs, openWeights } = await import("../run/session.ts");
     const { storedOf, tuneModel } = await import("../../tuner/session.ts");
     const { describeTune, tuneJson } = await import("../tune/report.ts");
     const elaborated = elaborateSpec(args.spec, { set: readSets(args.set), precision: args.precision });
-    await sayDiagnostics(elaborated.diagnostics, elaborated.sources, out);
     const { serve } = elaborated.graph;
     const size = {
       requests: args.requests ?? serve.requests,
       candidates: args.candidates ?? serve.candidates,
     };
     const graph = servedAs(elaborated.graph, size);
-    const device = await openDevice("webgpu", { quiet: true });
-    if (device.kind !== "webgpu") throw new Error("internal: another device than asked for");
+    const device = await openKernelDevice(args.device, out);
+    await sayDiagnostics(notesFor(elaborated.diagnostics, [device.profile]), elaborated.sources, out);
     const weights = openWeights({ weights: args.weights, seed: args.seed }, graph);
     try {
       const inputs = openInputs({ input: undefined, seed: args.seed, ...size }, graph, size.candidates);

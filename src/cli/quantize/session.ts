@@ -1,6 +1,7 @@
 /** @file What `rmxc quantize` does, apart from words: calibrate, convert, compare the scores. */
 import { InputError } from "../../ir/error.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { scaledDerived } from "../../ir/storage.ts";
 import { type Advice, advise } from "../../quantize/advice.ts";
 import { calibrate } from "../../quantize/calibrate.ts";
 import { convert, type TensorReport } from "../../quantize/convert.ts";
@@ -84,7 +85,7 @@ export async function quantize(
 
 /** Drawn weights are perturbed, as those of `rmxc run` are: gains of one and biases of zero lose nothing in any type. */
 function openWeights(graph: Graph, { weights, seed }: QuantizeRequest): WeightSource {
-  if (weights !== undefined) return fileWeights(weights, graph.params);
+  if (weights !== undefined) return fileWeights(weights, graph.params, scaledDerived(graph));
   return drawnWeights(graph.params, { seed, perturb: true });
 }
 

@@ -1,5 +1,6 @@
 /** @file What `rmxc run` says of a run, as text and as JSON. */
-import { bytes, figure, plural, seconds, table } from "../text.ts";
+import { storedText } from "../precision.ts";
+import { figure, plural, seconds, table } from "../text.ts";
 import type { RunResult } from "./session.ts";
 import type { Verification } from "./verification.ts";
 
@@ -14,7 +15,7 @@ export function describeRun(result: RunResult): string {
   const data = `${plural(requests, "request")}, ${plural(candidates, "candidate")}`;
   const head = [
     ["device", `${device.name} (${device.kind})`],
-    ["model", `${result.model}, ${figure(result.parameters)} parameters (${bytes(4 * result.parameters)})`],
+    ["model", `${result.model}, ${figure(result.parameters)} parameters, ${storedText(result.precision)}`],
     ["weights", request.weights ?? `drawn, seed ${request.seed}`],
     ["inputs", `${data}, ${request.input ?? `drawn, seed ${request.seed}`}`],
   ];

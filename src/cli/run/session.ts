@@ -5,6 +5,7 @@ import { compileFor } from "../../compile.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Plan } from "../../ir/plan.ts";
 import type { ScheduleSource } from "../../ir/schedule.ts";
+import { scaledDerived } from "../../ir/storage.ts";
 import { loadEngine } from "../../load.ts";
 import { readInputs } from "../../runtime/datafiles.ts";
 import type { Device } from "../../runtime/device.ts";
@@ -14,8 +15,9 @@ import type { Engine, Scores } from "../../runtime/engine/types.ts";
 import { fileWeights } from "../../runtime/fileweights.ts";
 import { type ModelInputs, stageValues } from "../../runtime/inputs.ts";
 import type { WeightSource } from "../../runtime/weights.ts";
-import { elaborateSpec, type SetValue } from "../../spec.ts";
+import { elaborateSpec, notesFor, type SetValue } from "../../spec.ts";
 import { allKernels } from "../../variant.ts";
+import { type PrecisionSummary, precisionOf } from "../precision.ts";
 import { medianSeconds } from "../timing.ts";
 import { type Verification, verifyOnDevice } from "./verification.ts";
 
@@ -57,6 +59,7 @@ export interface RunResult {
   readonly seconds: { readonly load: number; readonly user: number; readonly item: number };
   readonly verification: Verification | undefined;
   /** The plan that was timed, and the text of the spec's files. */
+  readonly precision: PrecisionSummary;
   readonly plan: Plan;
   readonly sources: Sources;
 }
@@ -66,7 +69,7 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
     set: request.set,
     precision: request.precision,
   });
-  await watcher.warn(diagnostics, sources);
+  await watcher.warn(notesFor(diagnostics, [device.profile]), sources);
   const { reuse, fuse, schedules, onPass } = request;
   const options = { reuse, fuse, ...(schedules !== undefined && { schedules }) };
   const variant = compileFor(graph, device.profile, {
@@ -95,6 +98,7 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
       request,
       device: { kind: device.kind, name: device.name },
       model: graph.name,
+      precision: precisionOf(graph),
       parameters: graph.params.reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0),
       requests: inputs.requests,
       candidates: inputs.candidates,
@@ -112,7 +116,7 @@ export async function runModel(request: RunRequest, device: Device, watcher: Wat
 
 /** Drawn weights are perturbed: gains of one and biases of zero would hide a kernel that forgets them. */
 export function openWeights(request: Pick<RunRequest, "weights" | "seed">, graph: Graph): WeightSource {
-  if (request.weights !== undefined) return fileWeights(request.weights, graph.params);
+  if (request.weights !== undefined) return fileWeights(request.weights, graph.params, scaledDerived(graph));
   return drawnWeights(graph.params, { seed: request.seed, perturb: true });
 }
 

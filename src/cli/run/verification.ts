@@ -8,8 +8,8 @@ import type { FeatureInfo, Graph } from "../../ir/graph.ts";
 import { isScore } from "../../ir/plan.ts";
 import type { ScheduleSource } from "../../ir/schedule.ts";
 import type { KernelDevice } from "../../runtime/device.ts";
+import { loadKernelEngine } from "../../runtime/engine/kernelengine.ts";
 import type { Scores } from "../../runtime/engine/types.ts";
-import { loadWebGpuEngine } from "../../runtime/engine/webgpu.ts";
 import type { FeatureArray, ModelInputs } from "../../runtime/inputs.ts";
 import { type Verification as Compared, relativeError, verify } from "../../runtime/verify.ts";
 import { countOf, type WeightSource } from "../../runtime/weights.ts";
@@ -41,7 +41,7 @@ export async function verifyOnDevice(
   const { rows, inputs: part } = firstRows(graph.features, inputs);
   const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true, ...options });
   const engine = await watcher.progress("loading to verify", (report) =>
-    loadWebGpuEngine(device, variant, weights, {
+    loadKernelEngine(device, variant, weights, {
       inspect: true,
       poison: true,
       onProgress: (_, done, total) => report(done, total),

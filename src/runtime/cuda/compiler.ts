@@ -9,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../ir/error.ts";
 import { cacheFolder } from "../cachefolder.ts";
+import { KernelRefused } from "../refusal.ts";
 import type { Native } from "./native.ts";
 import { openNvcc } from "./nvcc.ts";
 import { openNvrtc } from "./nvrtc.ts";
@@ -70,7 +71,7 @@ export class Compiler {
     if (bytes !== undefined) return { bytes, cached: true };
     return this.#inTurn(async () => {
       const result = await this.toolchain.compile(name, text, this.arch);
-      if (!result.ok) throw this.#refusal(name, text, result.log);
+      if (!result.ok) throw this.#refusal(name, result.log);
       this.compiled++;
       this.#keep(path, result.image);
       return { bytes: result.image, cached: false };
@@ -100,16 +101,14 @@ export class Compiler {
     }
   }
 
-  #refusal(name: string, text: string, log: string): InputError {
+  #refusal(name: string, log: string): InputError {
     const lines = log.split("\n").filter((line) => line.trim() !== "");
     const more = lines.length - SHOWN_LINES;
-    const at = /\.cu\((\d+)\)/.exec(log)?.[1];
-    const source = at === undefined ? undefined : text.split("\n")[Number(at) - 1]?.trim();
-    return new InputError("RMX0803", `${this.toolchain.name} does not accept the kernel \`${name}\``, {
+    const at = [...log.matchAll(/\.cu\((\d+)\): (?:catastrophic )?error/g)].map(([, line]) => Number(line));
+    return new KernelRefused(name, at, `${this.toolchain.name} does not accept the kernel \`${name}\``, {
       notes: [
         ...lines.slice(0, SHOWN_LINES),
         ...(more > 0 ? [`and ${more} lines more`] : []),
-        ...(source === undefined ? [] : [`line ${at}: ${source}`]),
         `${this.toolchain.name} ${this.toolchain.version} for ${this.arch} (${this.toolchain.path})`,
       ],
       help: "this is a fault of rmxc or of the compiler; `--device reference` runs without kernels",

@@ -69,6 +69,9 @@ export class Context {
   /** `Driver.make` in this context. */
   readonly make: Make = (name, ...args) => this.#guarded(() => this.driver.make(name, ...args));
 
+  readonly encodeTensorMap: Driver["encodeTensorMap"] = (...args) =>
+    this.#guarded(() => this.driver.encodeTensorMap(...args));
+
   /** Gives something back, of which nothing is left where the context is gone. */
   release(
     name: "cuMemFree_v2" | "cuMemFreeHost" | "cuGraphExecDestroy" | "cuGraphDestroy" | "cuModuleUnload",

@@ -59,7 +59,29 @@ const signatures = {
   cuGraphLaunch: ["u64", "u64"],
 } as const satisfies Readonly<Record<string, Signature>>;
 
+/** What drivers have from CUDA 12.0 on. */
+const newer = {
+  cuTensorMapEncodeTiled: [
+    "u64",
+    "u32",
+    "u32",
+    "u64",
+    "memory",
+    "memory",
+    "memory",
+    "memory",
+    "u32",
+    "u32",
+    "u32",
+    "u32",
+  ],
+} as const satisfies Readonly<Record<string, Signature>>;
+
+/** The oldest driver with those. */
+export const TENSOR_MAPS_VERSION = 12000;
+
 type Library = NativeLibrary<typeof signatures>;
+type Newer = NativeLibrary<typeof newer>;
 type Name = keyof typeof signatures;
 type Args<K extends Name> = Parameters<Library[K]>;
 /** Functions whose first argument is where the result goes. */
@@ -76,6 +98,7 @@ export class Driver {
   readonly #library: Library;
   readonly #out = new BigUint64Array(1);
   #current = 0n;
+  #newer: Newer | undefined;
 
   private constructor(native: Native, path: string, library: Library) {
     this.native = native;
@@ -129,6 +152,17 @@ export class Driver {
   /** The int that a function writes to its first argument. */
   int<K extends Name>(name: K, ...args: Making<K>): number {
     return Number(BigInt.asIntN(32, this.make(name, ...args)));
+  }
+
+  /** `cuTensorMapEncodeTiled`, which older drivers do not have. */
+  encodeTensorMap(...args: Parameters<Newer["cuTensorMapEncodeTiled"]>): void {
+    if (this.#newer === undefined) {
+      const found = this.native.open([this.path], newer);
+      if ("failures" in found) throw new Error(`internal: no tensor maps: ${found.failures.join()}`);
+      this.#newer = found.library;
+    }
+    const result = this.#newer.cuTensorMapEncodeTiled(...args);
+    if (result !== SUCCESS) throw this.failure("cuTensorMapEncodeTiled", result);
   }
 
   /** `attempt` on another thread, where no context is current. */

@@ -2,14 +2,16 @@
  * @file One launch as the driver takes it: a kernel's arguments and the structure that describes its node in a graph, laid out once
  * in memory that the driver reads, so that a launch again costs no more than writing what changed.
  *
- *     arguments    the bindings' addresses, 8 bytes each, then rmxc_call {int rows, from, to, one}
+ *     arguments    the bindings' addresses, 8 bytes each, then rmxc_call {int rows, from, to, one}, then tensor maps of 128 bytes
  *     pointers     where each argument lies (`kernelParams`)
  *     node         CUDA_KERNEL_NODE_PARAMS: {func, grid x y z, block x y z, shared bytes, kernelParams, extra}
  */
+import type { TensorMap } from "../../ir/bulk.ts";
 import { CALL_WORDS } from "../../ir/plan.ts";
 import type { BufferBinding, ComputeGroup, ComputePipeline } from "../engine/compute.ts";
 import { DeviceBuffer, UniformBuffer } from "./buffers.ts";
 import type { Context } from "./context.ts";
+import { encodeTensorMap, MAP_ALIGNMENT, MAP_BYTES } from "./tensormaps.ts";
 
 const POINTER = 8;
 const CALL_BYTES = 4 * CALL_WORDS;
@@ -22,6 +24,8 @@ export interface CudaPipeline extends ComputePipeline {
   readonly threads: number;
   /** Bytes of shared memory beyond what the kernel declares. */
   readonly sharedBytes: number;
+  /** Tensors that it copies tiles of, behind its other arguments. */
+  readonly maps: readonly TensorMap[];
 }
 
 /** What a kernel's launch binds. */
@@ -52,24 +56,42 @@ export class LaunchGroup implements ComputeGroup {
     this.#pipeline = pipeline;
     this.#call = call.buffer;
     this.#callOffset = call.offset ?? 0;
-    const buffers = bindings.map(({ buffer, offset = 0, written = true }) => {
+    const buffers = bindings.map(({ buffer, offset = 0, size, written = true }) => {
       if (!(buffer instanceof DeviceBuffer))
         throw new Error(`internal: ${label} binds no memory of the device`);
-      return { buffer, offset, written };
+      return {
+        buffer,
+        address: buffer.address + BigInt(offset),
+        bytes: size ?? buffer.size - offset,
+        written,
+      };
     });
     this.writes = buffers.filter(({ written }) => written).map(({ buffer }) => buffer);
     this.reads = buffers.filter(({ written }) => !written).map(({ buffer }) => buffer);
 
+    const { maps } = pipeline;
     const call0 = buffers.length * POINTER;
     const pointers = call0 + CALL_BYTES;
-    const node = pointers + (buffers.length + 1) * POINTER;
-    const memory = new ArrayBuffer(node + NODE_BYTES);
+    const node = pointers + (buffers.length + 1 + maps.length) * POINTER;
+    const mapsEnd = maps.length === 0 ? 0 : maps.length * MAP_BYTES + MAP_ALIGNMENT;
+    const memory = new ArrayBuffer(node + NODE_BYTES + mapsEnd);
     const base = context.driver.native.addressOf(memory);
-    const words64 = new BigUint64Array(memory);
-    buffers.forEach(({ buffer, offset }, i) => {
-      words64[i] = buffer.address + BigInt(offset);
+    const words64 = new BigUint64Array(memory, 0, (node + NODE_BYTES) / POINTER);
+    const place = (argument: number, at: bigint): void => {
+      words64[pointers / POINTER + argument] = at;
+    };
+    buffers.forEach(({ address }, i) => {
+      words64[i] = address;
     });
-    for (let i = 0; i <= buffers.length; i++) words64[pointers / POINTER + i] = base + BigInt(i * POINTER);
+    for (let i = 0; i <= buffers.length; i++) place(i, base + BigInt(i * POINTER));
+    const map0 = alignedTo(BigInt(MAP_ALIGNMENT), base + BigInt(node + NODE_BYTES));
+    maps.forEach((map, i) => {
+      const bound = buffers[map.binding];
+      if (bound === undefined) throw new Error(`internal: ${label} maps a binding that it has not`);
+      const at = map0 + BigInt(i * MAP_BYTES);
+      encodeTensorMap(context, at, map, bound.address, bound.bytes);
+      place(buffers.length + 1 + i, at);
+    });
     words64[node / POINTER] = pipeline.kernel;
     words64[(node + 40) / POINTER] = base + BigInt(pointers);
     const sizes = new Uint32Array(memory, node + 8, 7);
@@ -116,4 +138,8 @@ export class LaunchGroup implements ComputeGroup {
       0,
     );
   }
+}
+
+function alignedTo(alignment: bigint, address: bigint): bigint {
+  return ((address + alignment - 1n) / alignment) * alignment;
 }

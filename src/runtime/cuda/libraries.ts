@@ -82,7 +82,17 @@ function pythonPrefix(env: Environment): string | undefined {
   return undefined;
 }
 
-/** NVRTC itself, not its `builtins`, which it loads by its own path. */
+/** What NVRTC loads by its name while it compiles, and finds nowhere if it lies in a Python wheel: the files beside it. */
+export function builtinsBeside(nvrtc: string): string[] {
+  const pattern = windows ? /^nvrtc-builtins[\d_]+\.dll$/ : /^libnvrtc-builtins\.so[\d.]*$/;
+  if (dirname(nvrtc) === ".") return [];
+  const folder = dirname(existsSync(nvrtc) ? realpathSync(nvrtc) : nvrtc);
+  return entries(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** NVRTC itself, not its `builtins`. */
 function librariesIn(folder: string): string[] {
   const pattern = windows ? /^nvrtc64_[\d_]+\.dll$/ : /^libnvrtc\.so(\.[\d.]+)?$/;
   return entries(folder)

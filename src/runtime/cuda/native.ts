@@ -50,6 +50,8 @@ export interface Native {
     candidates: readonly string[],
     signatures: T,
   ): { readonly path: string; readonly library: NativeLibrary<T> } | { readonly failures: readonly string[] };
+  /** Loads a library, for another one to find it loaded, and keeps it; whether it loads is for the other one to say. */
+  preload(path: string): void;
   /** Where a buffer's memory lies. It stays there as long as the buffer is referred to. */
   addressOf(memory: ArrayBuffer | ArrayBufferView): bigint;
   /** A C string. */
@@ -57,6 +59,8 @@ export interface Native {
   /** Memory that something else owns and frees. */
   view(address: bigint, bytes: number): ArrayBuffer;
 }
+
+const preloaded: ReturnType<Koffi["load"]>[] = [];
 
 /** Throws RMX0824 where the optional package is not there. */
 export async function loadNative(): Promise<Native> {
@@ -72,6 +76,13 @@ export async function loadNative(): Promise<Native> {
   }
   return {
     open: (candidates, signatures) => open(koffi, candidates, signatures),
+    preload: (path) => {
+      try {
+        preloaded.push(koffi.load(path));
+      } catch {
+        // The library that wants it says what is missing.
+      }
+    },
     addressOf: (memory) => koffi.address(memory),
     text: (address) => koffi.decode.string(address),
     view: (address, bytes) => koffi.view(address, bytes),

@@ -35,7 +35,7 @@ function toolchainOf(path: string, version: string): Toolchain {
         const { status, log } = await run(path, [form, `-arch=${target}`, ...OPTIONS, "-o", image, source]);
         if (status !== 0) return { ok: false, log: log.replaceAll(`${folder}/`, "") };
         // PTX ends with a zero, machine code knows its size.
-        return { ok: true, image: Buffer.concat([readFileSync(image), new Uint8Array(1)]) };
+        return { ok: true, image: Buffer.concat([readFileSync(image), new Uint8Array(1)]), log };
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }

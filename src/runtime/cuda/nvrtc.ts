@@ -1,5 +1,5 @@
 /** @file NVRTC, CUDA's compiler as a library: text in, machine code out, without any file or header. */
-import { nvrtcCandidates } from "./libraries.ts";
+import { builtinsBeside, nvrtcCandidates } from "./libraries.ts";
 import type { Native, NativeLibrary, Signature } from "./native.ts";
 import { type Compiled, OPTIONS, type Toolchain, targetFor } from "./toolchain.ts";
 
@@ -27,6 +27,7 @@ export function openNvrtc(
 ): { readonly toolchain: Toolchain } | { readonly failures: readonly string[] } {
   const failures: string[] = [];
   for (const candidate of nvrtcCandidates()) {
+    for (const builtins of builtinsBeside(candidate)) native.preload(builtins);
     const found = native.open([candidate], signatures);
     if ("failures" in found) {
       failures.push(...found.failures);
@@ -70,7 +71,7 @@ function toolchainOf(path: string, library: Library, version: string): Toolchain
         const image = target.startsWith("sm_")
           ? bytesOf(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, handle)
           : bytesOf(library.nvrtcGetPTXSize, library.nvrtcGetPTX, handle);
-        return { ok: true, image };
+        return { ok: true, image, log: messages };
       } finally {
         library.nvrtcDestroyProgram(program);
       }

@@ -4,7 +4,7 @@ import { sm_80 } from "../../ir/profiles.ts";
 import type { CudaDevice } from "../device.ts";
 import { Compiler } from "./compiler.ts";
 import { Context } from "./context.ts";
-import { Driver, versionText } from "./driver.ts";
+import { Driver, TENSOR_MAPS_VERSION, versionText } from "./driver.ts";
 import { bytesText, noDevice } from "./errors.ts";
 import { CudaGpu } from "./gpu.ts";
 import { Modules } from "./modules.ts";
@@ -75,13 +75,17 @@ export async function openCuda(): Promise<Omit<CudaDevice, "schedules" | "schedu
       "use `--device webgpu`, which runs on older GPUs",
     );
   }
-  const compiler = Compiler.find(native, driver.version, info.arch);
+  const { toolchain } = Compiler.find(native, driver.version, info.arch);
+  const arch = architecture(info, driver.version, toolchain.version);
+  const compiler = new Compiler(toolchain, arch);
   const context = new Context(driver, driver.int("cuDeviceGet", info.ordinal));
-  const profile = profileOf(info);
+  const profile = profileOf({ ...info, arch });
   const gpu = new CudaGpu(context, new Modules(context, compiler), profile.limits.bufferSize);
   return {
     kind: "cuda",
     gpu,
+    multiprocessors: info.multiprocessors,
+    l2Bytes: info.l2Bytes,
     name: info.name,
     description: describe(info, driver, compiler),
     profile,
@@ -90,6 +94,12 @@ export async function openCuda(): Promise<Omit<CudaDevice, "schedules" | "schedu
     ),
     destroy: () => gpu.destroy(),
   };
+}
+
+/** Without its `a` where driver or compiler do not know the instructions that it stands for: both do from CUDA 12.0 on. */
+function architecture({ arch }: CudaInfo, driverVersion: number, compilerVersion: string): string {
+  const compilerKnows = Number(compilerVersion.split(".")[0]) >= TENSOR_MAPS_VERSION / 1000;
+  return driverVersion >= TENSOR_MAPS_VERSION && compilerKnows ? arch : arch.replace(/a$/, "");
 }
 
 function describe(info: CudaInfo, driver: Driver, { toolchain }: Compiler): string {
@@ -103,7 +113,7 @@ function describe(info: CudaInfo, driver: Driver, { toolchain }: Compiler): stri
 }
 
 /** The limits of its class, with the memory that it has. */
-export function profileOf({ arch, bytes, sharedBytes }: CudaInfo): Profile {
+export function profileOf({ arch, bytes, sharedBytes, multiprocessors }: CudaInfo): Profile {
   const { limits } = sm_80;
   return {
     ...sm_80,
@@ -114,6 +124,6 @@ export function profileOf({ arch, bytes, sharedBytes }: CudaInfo): Profile {
       bufferSize: Math.min(limits.bufferSize, bytes),
       workgroupMemory: Math.max(LEAST_SHARED_BYTES, sharedBytes - 1024),
     },
-    cuda: { arch },
+    cuda: { arch, multiprocessors },
   };
 }

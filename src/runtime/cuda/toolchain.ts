@@ -4,7 +4,8 @@
 export const OPTIONS: readonly string[] = ["--std=c++17", "-lineinfo"];
 
 export type Compiled =
-  | { readonly ok: true; readonly image: Uint8Array }
+  /** `log`: warnings. */
+  | { readonly ok: true; readonly image: Uint8Array; readonly log: string }
   | { readonly ok: false; readonly log: string };
 
 export interface Toolchain {

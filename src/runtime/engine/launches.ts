@@ -16,7 +16,9 @@ export function mostWorkgroups(plan: Plan, kernel: TileKernel, rows: number): nu
   if (lister?.lists === undefined || launch === undefined) {
     throw new Error(`internal: no list counts the workgroups of ${kernel.name}`);
   }
-  return workgroupsAt(lister.lists.list, launch, rows);
+  const most = workgroupsAt(lister.lists.list, launch, rows);
+  const { lowering } = kernel;
+  return lowering.kind === "hopper" ? Math.min(most, lowering.blocks) : most;
 }
 
 /** `most` rows a point of the batch; each group's last tile may have a single row. */

@@ -6,17 +6,9 @@
  * many are between submission and results. A call with more rows than the limits of a binding allow is cut into chunks
  * of rows, which are calls of their own that do not know of one another.
  */
-import { fromBf16Bits, fromF16Bits } from "../../ir/codecs/half.ts";
 import { InputError } from "../../ir/error.ts";
 import type { Stage } from "../../ir/graph.ts";
-import {
-  isScore,
-  type KernelText,
-  type Packing,
-  type Plan,
-  type PlanOutput,
-  type PlanValue,
-} from "../../ir/plan.ts";
+import { isScore, type KernelText, type Plan, type PlanOutput, type PlanValue } from "../../ir/plan.ts";
 import type { KernelDevice } from "../device.ts";
 import { type StageInputs, sliceRows } from "../inputs.ts";
 import { traced } from "../refusal.ts";
@@ -25,10 +17,11 @@ import type { WeightSource } from "../weights.ts";
 import { addKernelTimes, CallClock } from "./clock.ts";
 import type { ComputeBuffer, ComputeDevice, ComputeEncoder, Pipeline } from "./compute.ts";
 import { Flights } from "./flights.ts";
+import { fromHalves } from "./halves.ts";
 import type { Keeper } from "./handles.ts";
 import { Health, type Watched } from "./health.ts";
 import { type Place, placeOf, poisonLoad, poisonUser } from "./inspect.ts";
-import { BYTES, layoutOf, newValues, unpackRows, type Words } from "./layout.ts";
+import { BYTES, layoutOf, newValues, unpackRows } from "./layout.ts";
 import { type Counters, Memory } from "./memory.ts";
 import { uploadDerived } from "./packed.ts";
 import { createDerived, type Part, uploadConstants, uploadParams } from "./params.ts";
@@ -59,12 +52,6 @@ export interface Meters {
 
 /** The slots of a handle's requests in the slabs. */
 export type Slots = readonly number[];
-
-/** The 16-bit numbers that words hold. */
-function halves(words: Words, element: Packing["element"]): Float32Array {
-  const bits = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
-  return Float32Array.from(bits, element === "bf16" ? fromBf16Bits : fromF16Bits);
-}
 
 interface Flight extends Watched {
   readonly outputs: OutputReader;
@@ -282,7 +269,7 @@ export class LoadedModel implements Keeper<Slots> {
     const words = await readWords(this.#memory, value.element, pieces, this.#waitOf(flight));
     const data = newValues(value.element, rows * layout.compactUnit);
     const { packing } = value;
-    unpackRows(layout, packing?.native ? halves(words, packing.element) : words, rows, data);
+    unpackRows(layout, packing?.native ? fromHalves(words, packing.element) : words, rows, data);
     const shape = value.shape.map((extent) => (typeof extent === "number" ? extent : rows));
     return { shape, data };
   }

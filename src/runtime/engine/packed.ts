@@ -69,7 +69,7 @@ function newCompanions({ shape, storage }: StoredValue): Companions {
     scales,
     zeros,
     add(from, someScales, someZeros) {
-      scales.set(someScales, from * perRow);
+      if (scales.length > 0) scales.set(someScales, from * perRow);
       if (someZeros) zeros.set(someZeros, from * perRow);
     },
   };

@@ -1,10 +1,10 @@
 /**
  * @file Kernels' pipelines, created all at once with the asynchronous calls, one for all kernels that differ in names alone
  * (alike.ts). A text that does not compile is a fault of
- * this compiler or of a driver; the message names the kernel and shows the line.
+ * this compiler or of a driver; the error names the kernel and the lines.
  */
-import { InputError } from "../../ir/error.ts";
 import type { KernelText } from "../../ir/plan.ts";
+import { KernelRefused } from "../refusal.ts";
 import { alikeKey } from "./alike.ts";
 import type { Pipeline } from "./compute.ts";
 import type { Counters } from "./memory.ts";
@@ -106,26 +106,24 @@ async function createPipeline(
   const moduleError = gpu.popErrorScope();
   const [result, error] = await Promise.allSettled([pipeline, moduleError]);
   if (result.status === "fulfilled") return result.value;
-  const notes = await compilationNotes(module, text);
+  const messages = await compilationErrors(module);
+  const notes = messages.map(
+    ({ lineNum, linePos, message }) => `${text.name}.wgsl:${lineNum}:${linePos}: ${message}`,
+  );
   if (notes.length === 0) {
     const reason: unknown = error.status === "fulfilled" && error.value ? error.value : result.reason;
     notes.push(
       reason instanceof Error ? reason.message : String((reason as { message?: string }).message ?? reason),
     );
   }
-  throw new InputError("RMX0803", `the device does not accept the kernel \`${text.name}\``, {
+  const lines = messages.map(({ lineNum }) => lineNum);
+  throw new KernelRefused(text.name, lines, `the device does not accept the kernel \`${text.name}\``, {
     notes,
     help: "this is a fault of rmxc or of the driver; `--device reference` runs without kernels",
   });
 }
 
-async function compilationNotes(module: GPUShaderModule, text: KernelText): Promise<string[]> {
+async function compilationErrors(module: GPUShaderModule): Promise<GPUCompilationMessage[]> {
   const { messages } = await module.getCompilationInfo();
-  const lines = text.text.split("\n");
-  return messages
-    .filter((message) => message.type === "error")
-    .map(({ lineNum, linePos, message }) => {
-      const source = lines[lineNum - 1]?.trim() ?? "";
-      return `${text.name}.wgsl:${lineNum}:${linePos}: ${message}${source === "" ? "" : `\n    ${source}`}`;
-    });
+  return messages.filter(({ type }) => type === "error");
 }

@@ -55,9 +55,9 @@ export async function planHash(plan: Plan, kernels: readonly KernelText[]): Prom
     values: values.filter(({ home }) => home.kind === "kept" || home.kind === "constant"),
     kernels: kernels.filter(({ stage }) => stage !== "item"),
   };
-  // Origins are places in someone's file; JSON has no infinity.
+  // Origins and lines are places in someone's file; JSON has no infinity.
   const json = JSON.stringify(text, (key, value: unknown) => {
-    if (key === "origin") return undefined;
+    if (key === "origin" || key === "lines") return undefined;
     return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   });
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(json));

@@ -4,9 +4,10 @@
  * by being copied.
  */
 import { InputError } from "../../ir/error.ts";
-import type { Plan, PlanValue } from "../../ir/plan.ts";
+import { bytesOf, type Plan, type PlanValue, wordsOf } from "../../ir/plan.ts";
 import type { ComputeBuffer } from "./compute.ts";
-import { BYTES, layoutOf, newValues, packRows, unpackRows } from "./layout.ts";
+import { fromHalves, toHalves } from "./halves.ts";
+import { layoutOf, newValues, packRows, unpackRows } from "./layout.ts";
 import { capacityFor, type Memory } from "./memory.ts";
 import { type Piece, readWords, type WaitFor } from "./readback.ts";
 
@@ -23,8 +24,8 @@ export class Slabs {
   constructor(plan: Plan, memory: Memory) {
     this.#memory = memory;
     this.values = plan.values.filter((value) => value.home.kind === "kept");
-    const largest = Math.max(1, ...this.values.map((value) => value.unit));
-    this.#most = Math.floor(memory.largestBinding / (largest * BYTES));
+    const largest = Math.max(1, ...this.values.map(slotBytes));
+    this.#most = Math.floor(memory.largestBinding / largest);
     this.#resize(Math.min(this.#most, capacityFor(Math.max(1, plan.serve.requests))));
   }
 
@@ -39,7 +40,7 @@ export class Slabs {
 
   /** Bytes that one request keeps. */
   get slotBytes(): number {
-    return this.values.reduce((sum, value) => sum + value.unit * BYTES, 0);
+    return this.values.reduce((sum, value) => sum + slotBytes(value), 0);
   }
 
   buffer(value: number): ComputeBuffer | undefined {
@@ -79,8 +80,9 @@ export class Slabs {
     const buffer = this.#buffers.get(value.id);
     if (buffer === undefined) throw new Error(`internal: ${value.name} has no slab`);
     const pieces: Piece[] = [];
+    const words = wordsOf(value, value.unit);
     eachSlotRun(slots, (_, slot, length) => {
-      pieces.push({ buffer, at: slot * value.unit, count: length * value.unit });
+      pieces.push({ buffer, at: slot * words, count: length * words });
     });
     return pieces;
   }
@@ -92,7 +94,8 @@ export class Slabs {
         const words = await readWords(this.#memory, value.element, this.pieces(value, slots), wait);
         const layout = layoutOf(value);
         const data = newValues(value.element, slots.length * layout.compactUnit);
-        unpackRows(layout, words, slots.length, data);
+        const { packing } = value;
+        unpackRows(layout, packing ? fromHalves(words, packing.element) : words, slots.length, data);
         return data;
       }),
     );
@@ -102,8 +105,10 @@ export class Slabs {
   write(slots: readonly number[], arrays: readonly (Float32Array | Int32Array)[]): void {
     this.values.forEach((value, i) => {
       const layout = layoutOf(value);
-      const words = newValues(value.element, slots.length * layout.unit);
-      packRows(layout, arrays[i] ?? [], 0, slots.length, words);
+      const values = newValues(value.element, slots.length * layout.unit);
+      packRows(layout, arrays[i] ?? [], 0, slots.length, values);
+      const { packing } = value;
+      const words = packing && values instanceof Float32Array ? toHalves(values, packing.element) : values;
       let done = 0;
       for (const { buffer, at, count } of this.pieces(value, slots)) {
         this.#memory.write(buffer, at, words.subarray(done, done + count));
@@ -117,10 +122,10 @@ export class Slabs {
     const encoder = gpu.createCommandEncoder({ label: "grow slabs" });
     const old: ComputeBuffer[] = [];
     for (const value of this.values) {
-      const grown = this.#memory.storage(value.name, capacity * value.unit * BYTES);
+      const grown = this.#memory.storage(value.name, capacity * slotBytes(value));
       const before = this.#buffers.get(value.id);
       if (before !== undefined) {
-        encoder.copyBufferToBuffer(before, 0, grown, 0, this.#capacity * value.unit * BYTES);
+        encoder.copyBufferToBuffer(before, 0, grown, 0, this.#capacity * slotBytes(value));
         old.push(before);
       }
       this.#buffers.set(value.id, grown);
@@ -131,6 +136,11 @@ export class Slabs {
     this.#free = [...added, ...this.#free];
     this.#capacity = capacity;
   }
+}
+
+/** Bytes that one request's slot of a value takes. */
+function slotBytes(value: PlanValue): number {
+  return bytesOf(value, value.unit);
 }
 
 /** Calls `visit` for each run of consecutive slots: position in `slots`, first slot, length. */

@@ -1,6 +1,6 @@
 /**
- * @file The engine on a device that runs kernels, WebGPU or CUDA: what callers see of a model there. It checks features, deals in handles, and moves to another
- * device when the one it is on was lost; loaded.ts does the work.
+ * @file The engine on a device that runs kernels, WebGPU or CUDA: what callers see of a model there. It checks features, deals in
+ * handles, and moves to another device when the one it is on was lost; loaded.ts does the work.
  */
 import { InputError } from "../../ir/error.ts";
 import type { Plan } from "../../ir/plan.ts";
@@ -26,12 +26,12 @@ import type {
 export type { DeviceProgram } from "./loaded.ts";
 
 /** Loads a program: pipelines, parameters, load stage. Throws RMX0802, RMX0803, RMX0805 and what reading weights throws. */
-export async function loadWebGpuEngine(
+export async function loadKernelEngine(
   device: KernelDevice,
   program: DeviceProgram,
   weights: WeightSource,
   options: EngineOptions = {},
-): Promise<WebGpuEngine> {
+): Promise<KernelEngine> {
   const meters: Meters = {
     counters: {
       buffersCreated: 0,
@@ -52,7 +52,7 @@ export async function loadWebGpuEngine(
   const close = (): void => {
     if (options.ownsWeights === true) weights.close();
   };
-  return new WebGpuEngine(program.plan, device.kind, meters, await load(device), load, close);
+  return new KernelEngine(program.plan, device.kind, meters, await load(device), load, close);
 }
 
 function checkFits(plan: Plan, device: KernelDevice): void {
@@ -64,7 +64,7 @@ function checkFits(plan: Plan, device: KernelDevice): void {
   });
 }
 
-export class WebGpuEngine implements Engine {
+export class KernelEngine implements Engine {
   readonly #plan: Plan;
   /** What `restore` opens. */
   readonly #kind: KernelDevice["kind"];

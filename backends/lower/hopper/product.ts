@@ -1,0 +1,434 @@
+/**
+ * @file The `hopper` lowering of a matrix product: operands that need no arithmetic on the way in are copied tile by tile by the bulk copy
+ * engine, and warpgroups multiply straight out of workgroup memory (`wgmma`). As many workgroups as the device runs at once go
+ * through the tiles of the grid, each taking every so-manieth:
+ *
+ *     the first thread of the last warpgroup            the other warpgroups, 64 rows (or several times 64) each
+ *     for my tiles                                      for my tiles
+ *       for blocks of 64 of k                             for blocks of 64 of k
+ *         wait until stage s is empty                       wait until stage s is full
+ *         announce its bytes, start its copies              start 4 products of 16 of k
+ *                                                           wait for those of the block before; its stage is empty
+ *                                                         epilogue, while the copies of the next tile are under way
+ *
+ * Stages are used in turn, through all tiles: step i uses stage i mod S, for the ⌊i / S⌋-th time. The copying warpgroup gives
+ * most of its registers to the others, which hold the sums.
+ *
+ * Two workgroups may be a cluster: they have rows below each other and the same columns, of which each copies one half to both; a
+ * stage is empty when the warps of both say so.
+ *
+ * Warpgroups may also take tiles of 64 rows in turn (`turns`): each then uses the stages of its own tiles alone, and one's epilogue
+ * runs beside the other's products.
+ *
+ * Tiles are numbered as workgroups are elsewhere, the grid's last axis first: those that run at one time have the outer axes, and
+ * with them a token's weights, in common.
+ */
+import type { SharedPlace } from "../../../src/ir/bulk.ts";
+import type { Expr } from "../../../src/ir/expr.ts";
+import { exprKey } from "../../../src/ir/expr.ts";
+import type { SharedArray, ThreadExpr } from "../../../src/ir/thread.ts";
+import {
+  addI,
+  BOOL,
+  builtin,
+  call,
+  divI,
+  F32X4,
+  I32,
+  i32,
+  lessThan,
+  mulI,
+  remI,
+  variable,
+} from "../../../src/ir/thread.ts";
+import type { GridAxis, TileKernel } from "../../../src/ir/tile.ts";
+import type { Bindings } from "../access.ts";
+import type { Builder } from "../builder.ts";
+import type { Dot } from "../contraction.ts";
+import { innerAxis, phases, productOf } from "../contraction.ts";
+import { Expressions } from "../expressions.ts";
+import { Fragments } from "../fragments.ts";
+import { openAxes, openGrid, type TileAxis } from "../grid.ts";
+import { runtimeBound } from "../inner.ts";
+import type { BulkMemory } from "./memory.ts";
+import { BLOCK, BulkOperand, DEPTH, GatheredOperand, operandOf } from "./operands.ts";
+
+type Hopper = Extract<TileKernel["lowering"], { kind: "hopper" }>;
+type Var = ThreadExpr & { readonly kind: "var" };
+
+const WARPGROUP = 128;
+/** Registers of a thread of the copying warpgroup, and of the others: by threads, as many as a block of 384 or 256 has. */
+const COPYING_REGISTERS = 40;
+const MULTIPLYING_REGISTERS = 232;
+
+export function lowerHopper(
+  kernel: TileKernel,
+  lowering: Hopper,
+  builder: Builder,
+  bindings: Bindings,
+  shared: SharedArray[],
+  bulk: BulkMemory,
+): number {
+  new HopperProduct(kernel, lowering, builder, bindings, shared, bulk).lower();
+  return WARPGROUP * (lowering.groups + 1);
+}
+
+type Operand = BulkOperand | GatheredOperand;
+
+interface Operands {
+  readonly a: Operand;
+  readonly b: Operand;
+}
+
+class HopperProduct {
+  private readonly kernel: TileKernel;
+  private readonly l: Hopper;
+  private readonly builder: Builder;
+  private readonly bindings: Bindings;
+  private readonly shared: SharedArray[];
+  private readonly m: GridAxis;
+  private readonly n: GridAxis;
+  private readonly dots: readonly Dot[];
+  private readonly operands: readonly Operands[];
+  /** Each once, however many products share it: those that the copy engine brings, those that threads do. */
+  private readonly copied: readonly BulkOperand[];
+  private readonly gathered: readonly GatheredOperand[];
+  private readonly full: string;
+  private readonly empty: string;
+  /** Of warpgroups that take turns: whether it is each one's. */
+  private readonly turn: string;
+  private readonly blocks: ThreadExpr;
+
+  constructor(
+    kernel: TileKernel,
+    l: Hopper,
+    builder: Builder,
+    bindings: Bindings,
+    shared: SharedArray[],
+    bulk: BulkMemory,
+  ) {
+    this.kernel = kernel;
+    this.l = l;
+    this.builder = builder;
+    this.bindings = bindings;
+    this.shared = shared;
+    const { m, n } = productOf(kernel);
+    this.m = m;
+    this.n = n;
+    this.dots = dotsOf(kernel);
+    const { rows } = this;
+    const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows * l.cluster : a === n ? l.columns : 1));
+    if (odd !== undefined)
+      throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
+    const k = innerAxis(kernel, (this.dots[0] as Dot).k);
+    if (k.step !== BLOCK) throw new Error(`internal: ${kernel.name} goes through k by ${k.step}`);
+    const known = new Map<string, Operand>();
+    const operand = (dot: Dot, side: "a" | "b"): Operand => {
+      const e: Expr = dot[side];
+      const key = `${side} ${exprKey(e)}`;
+      const extent = side === "a" ? rows : l.columns;
+      const common = side === "a" ? 1 : l.cluster;
+      const given = { kernel, half: l.half, dot, side, extent, stages: l.stages, shared: common };
+      const made = known.get(key) ?? operandOf(given, builder, bindings, shared);
+      known.set(key, made);
+      return made;
+    };
+    this.operands = this.dots.map((dot) => ({ a: operand(dot, "a"), b: operand(dot, "b") }));
+    const all = [...known.values()];
+    this.copied = all.filter((each): each is BulkOperand => each instanceof BulkOperand);
+    this.gathered = all.filter((each): each is GatheredOperand => each instanceof GatheredOperand);
+    bulk.maps.push(...this.copied.map(({ map }) => map));
+    this.full = builder.name("full");
+    this.empty = builder.name("empty");
+    for (const name of [this.full, this.empty]) bulk.mbarriers.push({ name, count: l.stages });
+    this.turn = builder.name("turn");
+    if (l.turns) bulk.mbarriers.push({ name: this.turn, count: l.groups });
+    this.blocks = runtimeBound(builder, `${k.name}_blocks`, Math.ceil(k.extent / BLOCK));
+  }
+
+  lower(): void {
+    const { builder, kernel, l } = this;
+    const axes = openAxes(builder, kernel, this.bindings);
+    const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
+    const tiles = builder.let("all_tiles", total);
+    builder.guard(call("eq", BOOL, builtin("thread"), i32(0)), () => this.initialise());
+    const clustered = l.cluster > 1;
+    builder.emit({ kind: clustered ? "cluster_barrier" : "barrier" });
+    const cluster = builder.let("cluster", divI(builtin("workgroup"), i32(l.cluster)));
+    const clusters = builder.let("clusters", divI(builtin("workgroups"), i32(l.cluster)));
+    /** What a role does with the workgroup's tiles from `first` on; `step` counts the blocks of k through all of them. */
+    const each = (
+      role: (step: Var) => void,
+      first: ThreadExpr,
+      every: ThreadExpr,
+      start?: ThreadExpr,
+    ): void => {
+      const step = builder.var("step", I32, start);
+      builder.for("tile", first, tiles, every, (tile) => {
+        builder.frame = { axes, tile, scope: builder.current };
+        role(step);
+        builder.frame = undefined;
+      });
+    };
+    const copy = (): void => each((step) => this.copyTile(step), cluster, clusters);
+    builder.if(
+      lessThan(builtin("thread"), i32(this.multiplying)),
+      () => {
+        builder.emit({ kind: "registers", change: "more", count: MULTIPLYING_REGISTERS });
+        const warpgroup = builder.let("warpgroup", divI(builtin("thread"), i32(WARPGROUP)));
+        if (!l.turns) each((step) => this.multiplyTile(step, warpgroup), cluster, clusters);
+        else {
+          const first = addI(cluster, mulI(warpgroup, clusters));
+          const start = mulI(warpgroup, this.blocks);
+          const done = builder.var("done", I32);
+          const inTurn = (step: Var): void => {
+            this.multiplyTile(step, warpgroup, done);
+            // The other's blocks are passed over.
+            builder.assign(step, addI(step, this.blocks));
+            builder.assign(done, addI(done, i32(1)));
+          };
+          each(inTurn, first, mulI(clusters, i32(l.groups)), start);
+        }
+      },
+      () => {
+        builder.emit({ kind: "registers", change: "fewer", count: COPYING_REGISTERS });
+        if (this.gathered.length > 0) copy();
+        else builder.if(this.isFirstCopying, copy);
+      },
+    );
+    // Another's copies may still be on their way here, and its warps arrive at barriers here.
+    if (clustered) builder.emit({ kind: "cluster_barrier" });
+    if (l.stages < 2) throw new Error(`internal: ${kernel.name} has too few stages`);
+  }
+
+  /** Warpgroups that a tile is shared out to. */
+  private get sharing(): number {
+    return this.l.turns ? 1 : this.l.groups;
+  }
+
+  /** Rows of the workgroup's tile. */
+  private get rows(): number {
+    return BLOCK * this.sharing;
+  }
+
+  /** Threads of the warpgroups that multiply. */
+  private get multiplying(): number {
+    return WARPGROUP * this.l.groups;
+  }
+
+  /** Number of the workgroup in its cluster. */
+  private get rank(): ThreadExpr {
+    return remI(builtin("workgroup"), i32(this.l.cluster));
+  }
+
+  /** The thread that speaks to the copy engine. */
+  private get isFirstCopying(): ThreadExpr {
+    return call("eq", BOOL, builtin("thread"), i32(this.multiplying));
+  }
+
+  private initialise(): void {
+    const { builder, l } = this;
+    for (let stage = 0; stage < l.stages; stage++) {
+      const at = (array: string): SharedPlace => ({ array, index: i32(stage) });
+      const arrivals = this.gathered.length > 0 ? 1 + WARPGROUP : 1;
+      builder.emit({ kind: "mbarrier", action: "init", at: at(this.full), arrivals });
+      // A warp that multiplies says so when it has read a stage.
+      builder.emit({
+        kind: "mbarrier",
+        action: "init",
+        at: at(this.empty),
+        arrivals: 4 * this.sharing * l.cluster,
+      });
+    }
+    for (let group = 0; group < (l.turns ? l.groups : 0); group++) {
+      const at = { array: this.turn, index: i32(group) };
+      builder.emit({ kind: "mbarrier", action: "init", at, arrivals: 4 });
+    }
+    builder.emit({ kind: "mbarrier", action: "publish" });
+  }
+
+  /** The tile of the loop that is open; binds the axes that stand still within it. */
+  private openTile(): { readonly m: TileAxis; readonly n: TileAxis } {
+    const { builder, kernel, m, n } = this;
+    const grid = openGrid(builder, kernel, this.bindings);
+    for (const { axis, origin } of grid) if (axis !== m && axis !== n) builder.bindAxis(axis.name, origin);
+    const of = (wanted: GridAxis): TileAxis => {
+      const found = grid.find((t) => t.axis === wanted);
+      if (found === undefined) throw new Error(`internal: ${kernel.name} has no tile along ${wanted.name}`);
+      return found;
+    };
+    return { m: of(m), n: of(n) };
+  }
+
+  private place(array: string, step: ThreadExpr): SharedPlace {
+    return { array, index: remI(step, i32(this.l.stages)) };
+  }
+
+  /** How often the stage of this step was used before, modulo 2. */
+  private parity(step: ThreadExpr): ThreadExpr {
+    return remI(divI(step, i32(this.l.stages)), i32(2));
+  }
+
+  private copyTile(step: Var): void {
+    const { builder, l } = this;
+    const { m, n } = this.openTile();
+    const expressions = new Expressions(builder, this.bindings);
+    const bytes = this.copied.reduce((sum, operand) => sum + operand.bytes, 0);
+    const thread = call("sub", I32, builtin("thread"), i32(this.multiplying));
+    const own = this.gathered.length === 0 ? thread : builder.let("own", thread);
+    const rows = this.gathered.map((operand) => operand.rows(builder, expressions, m, own));
+    builder.for("block", i32(0), this.blocks, i32(1), (block) => {
+      const stage = builder.let("stage", remI(step, i32(l.stages)));
+      const barrier = { array: this.full, index: stage };
+      // Stages begin empty: the phase before the first counts as over.
+      const parity = remI(addI(divI(step, i32(l.stages)), i32(1)), i32(2));
+      const empty = { array: this.empty, index: stage };
+      builder.emit({ kind: "mbarrier", action: "wait", at: empty, parity });
+      const k = builder.let("k0", mulI(block, i32(BLOCK)));
+      const start = (): void => {
+        builder.emit({ kind: "mbarrier", action: "expect", at: barrier, bytes });
+        for (const operand of this.copied) {
+          const isRows = this.operands.some(({ a }) => a === operand);
+          const origin = isRows ? addI(m.origin, mulI(this.rank, i32(this.rows))) : n.origin;
+          operand.copy(builder, expressions, { stage, k, origin, barrier, part: this.rank });
+        }
+      };
+      if (this.gathered.length === 0) start();
+      else {
+        builder.if(this.isFirstCopying, start);
+        this.gathered.forEach((operand, i) => {
+          operand.copy(builder, rows[i] ?? [], { stage, k, thread: own });
+        });
+        builder.emit({ kind: "mbarrier", action: "arrive_copied", at: barrier });
+      }
+      builder.assign(step, addI(step, i32(1)));
+    });
+  }
+
+  private multiplyTile(step: Var, warpgroup: ThreadExpr, done?: ThreadExpr): void {
+    const { builder, kernel, l } = this;
+    const { m, n } = this.openTile();
+    const lane = builder.let("lane", remI(builtin("thread"), i32(32)));
+    const warp = builder.let("warp", remI(divI(builtin("thread"), i32(32)), i32(4)));
+    const first = l.turns ? i32(0) : mulI(warpgroup, i32(BLOCK));
+    const above = l.cluster === 1 ? i32(0) : builder.let("above", mulI(this.rank, i32(this.rows)));
+    const row = addI(divI(lane, i32(4)), mulI(remI(lane, i32(2)), i32(8)));
+    const fragments = new Fragments({
+      kernel,
+      product: productOf(kernel),
+      m,
+      n,
+      map: {
+        threads: this.multiplying,
+        some: true,
+        rows: 1,
+        columns: l.columns / 8,
+        // See `fragment_row`: the sums of a warpgroup are fragments of 16 × 8, a warp's 16 rows in a line.
+        row: () => addI(addI(addI(above, first), mulI(warp, i32(16))), row),
+        column: (c) => addI(i32(2 * c), divI(remI(lane, i32(4)), i32(2))),
+      },
+      builder,
+      bindings: this.bindings,
+      expressions: new Expressions(builder, this.bindings),
+      shared: this.shared,
+    });
+    for (const phase of phases(kernel.body)) {
+      builder.statement = "kind" in phase ? phase : phase[0];
+      if (!("kind" in phase)) {
+        if (done !== undefined) this.awaitTurn(warpgroup, done);
+        this.multiply(step, lane, first, fragments, done && call("sub", I32, i32(1), warpgroup));
+      } else if (phase.kind === "store") fragments.store(phase);
+      else fragments.compute(phase);
+    }
+    builder.statement = undefined;
+    if (fragments.usesMemory && l.turns)
+      throw new Error(`internal: warpgroups of ${kernel.name} take turns and share what belongs to rows`);
+    // What belongs to rows or columns of this tile is read no more.
+    if (fragments.usesMemory) builder.emit({ kind: "barrier", threads: this.multiplying });
+  }
+
+  /**
+   * A stage's parity tells this use from the last, not from the last but one, which another warpgroup had: it must have found
+   * all of its own stages full before this one looks. The first warpgroup's first turn is at once.
+   */
+  private awaitTurn(warpgroup: ThreadExpr, done: ThreadExpr): void {
+    if (this.l.groups !== 2) throw new Error(`internal: ${this.kernel.name} has turns for ${this.l.groups}`);
+    const at = { array: this.turn, index: warpgroup };
+    const parity = remI(addI(addI(done, i32(1)), warpgroup), i32(2));
+    this.builder.emit({ kind: "mbarrier", action: "wait", at, parity });
+  }
+
+  /** `next`: the warpgroup whose turn comes when all stages of this one have been full. */
+  private multiply(
+    step: Var,
+    lane: ThreadExpr,
+    first: ThreadExpr,
+    fragments: Fragments,
+    next?: ThreadExpr,
+  ): void {
+    const { builder, l } = this;
+    const sums = this.dots.map((dot) =>
+      range(l.columns / 8).map((c) => builder.var(`${dot.out}_${c}`, F32X4).name),
+    );
+    /** Says that the stage of the step before is read, to every workgroup that copies to it. */
+    const release = (...when: readonly ThreadExpr[]): void => {
+      const mine = l.cluster === 1 ? call("eq", BOOL, lane, i32(0)) : lessThan(lane, i32(l.cluster));
+      builder.guard(
+        [...when, mine].reduce((a, b) => call("and", BOOL, a, b)),
+        () => {
+          const at = this.place(this.empty, addI(step, i32(l.stages - 1)));
+          if (l.cluster === 1) builder.emit({ kind: "mbarrier", action: "arrive", at });
+          else builder.emit({ kind: "mbarrier", action: "arrive_at", at, rank: lane });
+        },
+      );
+    };
+    builder.for("block", i32(0), this.blocks, i32(1), (block) => {
+      const stage = builder.let("stage", remI(step, i32(l.stages)));
+      const at = { array: this.full, index: stage };
+      builder.emit({ kind: "mbarrier", action: "wait", at, parity: this.parity(step) });
+      if (this.gathered.length > 0) builder.emit({ kind: "wgmma", action: "fence_memory" });
+      builder.emit({ kind: "wgmma", action: "fence" });
+      for (let depth = 0; depth < BLOCK / DEPTH; depth++) {
+        this.operands.forEach(({ a, b }, d) => {
+          builder.emit({
+            kind: "wgmma",
+            action: "multiply",
+            half: l.half,
+            sums: sums[d] ?? [],
+            a: a.operand(stage, first, depth),
+            b: b.operand(stage, i32(0), depth),
+          });
+        });
+      }
+      builder.emit({ kind: "wgmma", action: "commit" });
+      builder.emit({ kind: "wgmma", action: "wait", pending: 1, sums: [] });
+      release(lessThan(i32(0), block));
+      builder.assign(step, addI(step, i32(1)));
+    });
+    if (next !== undefined)
+      builder.guard(call("eq", BOOL, lane, i32(0)), () => {
+        builder.emit({ kind: "mbarrier", action: "arrive", at: { array: this.turn, index: next } });
+      });
+    builder.emit({ kind: "wgmma", action: "wait", pending: 0, sums: sums.flat() });
+    release();
+    this.dots.forEach((dot, d) => {
+      sums[d]?.forEach((sum, c) => {
+        const four = builder.let(`${dot.out}_row`, call("fragment_row", F32X4, variable(sum, F32X4)));
+        builder.bindTile(fragments.cellName(dot.out, 0, c), four);
+      });
+    });
+  }
+}
+
+/** The products of a kernel, which follow each other over one k. */
+function dotsOf(kernel: TileKernel): readonly Dot[] {
+  const swept = phases(kernel.body).filter((phase): phase is readonly Dot[] => !("kind" in phase));
+  const [dots, ...more] = swept;
+  if (dots === undefined || more.length > 0)
+    throw new Error(`internal: ${kernel.name} has products one after the other`);
+  return dots;
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

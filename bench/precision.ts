@@ -35,6 +35,7 @@ const TYPES: Readonly<Record<string, string>> = {
   "int8 zeros": '"**.w*" = int8 per channel asymmetric',
   fp8_e4m3: '"**.w*" = fp8_e4m3',
   fp8_e5m2: '"**.w*" = fp8_e5m2',
+  "fp8_e4m3, activations too": '"**.w*" = fp8_e4m3 inputs fp8_e4m3',
 };
 
 interface Figures {

@@ -10,6 +10,7 @@ import type { TileKernel } from "../src/ir/tile.ts";
 import type { Fused } from "./fuse.ts";
 import { definePass } from "./pass.ts";
 import { scheduled } from "./scheduling/choose.ts";
+import { computeTypes } from "./scheduling/computetype.ts";
 import { countLaunches } from "./scheduling/launches.ts";
 import { sliceParameters } from "./scheduling/slices.ts";
 
@@ -17,9 +18,10 @@ export const schedule = definePass<Fused, Fused>({
   name: "schedule",
   summary: "chooses lowering, tile sizes and parameter slices for each kernel from the device profile",
   run({ graph, plan }, context) {
+    const computeOf = computeTypes(graph, plan);
     const one = (kernel: TileKernel): TileKernel =>
       sliceParameters(
-        scheduled(kernel, plan, { ...context, compute: graph.precision.compute }),
+        scheduled(kernel, plan, { ...context, compute: computeOf(kernel) }),
         plan.values,
         context.profile,
       );

@@ -11,9 +11,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeFolderAtomic } from "./files.ts";
 import { InputError } from "./ir/error.ts";
+import { bool } from "./ir/expr.ts";
 import type { FeatureInfo, ParamInfo, Stage } from "./ir/graph.ts";
 import type { KernelText, Plan, PlanValue } from "./ir/plan.ts";
-import type { TileKernel } from "./ir/tile.ts";
+import type { ListStep, TileKernel } from "./ir/tile.ts";
 import { printJson } from "./json.ts";
 import { allKernels, stages } from "./variant.ts";
 
@@ -29,8 +30,11 @@ export interface Artifact {
 }
 
 /** What plan.json says of a kernel: how to launch it, and where its text lies. The tile program stays behind. */
-type StoredKernel = Omit<TileKernel, "body" | "inner" | "stage"> &
-  Omit<KernelText, "text" | "stage" | "name"> & { readonly file: string };
+type StoredKernel = Omit<TileKernel, "body" | "inner" | "phases" | "lists" | "stage"> &
+  Omit<KernelText, "text" | "stage" | "name" | "lines"> & {
+    readonly file: string;
+    readonly lists?: Omit<ListStep, "active">;
+  };
 
 interface StoredVariant extends Omit<Plan, "kernels" | "params" | "features" | "serve" | "name" | "format"> {
   readonly kernels: Readonly<Record<Stage, readonly StoredKernel[]>>;
@@ -116,11 +120,13 @@ export function readArtifact(dir: string): Artifact {
   const variants = stored.variants.map((variant): ArtifactVariant => {
     const texts: KernelText[] = [];
     const restore = (stage: Stage) => (kernel: StoredKernel) => {
-      const { file, language, workgroup, sharedBytes, maps, bindings, ...tile } = kernel;
+      const { file, language, workgroup, sharedBytes, maps, bindings, lists, ...tile } = kernel;
       const text = readText(join(dir, file));
       const asked = { ...(sharedBytes && { sharedBytes }), ...(maps && { maps }) };
       texts.push({ name: kernel.name, stage, language, text, workgroup, ...asked, bindings });
-      return { ...tile, stage, inner: [], body: [] } satisfies TileKernel;
+      // What a kernel computes is in its text.
+      const made = lists && { lists: { ...lists, active: bool(true) } };
+      return { ...tile, ...made, stage, inner: [], body: [] } satisfies TileKernel;
     };
     const { load, user, item } = variant.kernels;
     const plan: Plan = {
@@ -190,22 +196,18 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function storedKernel(kernel: TileKernel, text: KernelText, file: string): StoredKernel {
-  const { name, grid, buffers, slicing, lowering, about, roots } = kernel;
+  const { body: _body, inner: _inner, phases: _phases, stage: _stage, lists, about, ...kept } = kernel;
   const { language, workgroup, sharedBytes, maps, bindings } = text;
   return {
-    name,
+    ...kept,
     file,
     language,
     workgroup,
     ...(sharedBytes && { sharedBytes }),
     ...(maps && { maps }),
-    grid,
     bindings,
-    buffers,
-    ...(slicing !== undefined && { slicing }),
-    lowering,
+    ...(lists && { lists: { step: lists.step, list: lists.list, launches: lists.launches } }),
     about: withoutOrigin(about),
-    roots,
   };
 }
 

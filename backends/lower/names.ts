@@ -27,7 +27,8 @@ const RESERVED = new Set(
     "signed unsigned void " +
     // CUDA-C: types, variables and functions of its own that our text uses.
     "and and_eq bitand bitor char8_t char16_t char32_t compl not not_eq or or_eq private protected public register wchar_t xor " +
-    "xor_eq half bf16 f16x4 bf16x4 bool4 float2 float4 int4 uint2 uint4 threadIdx blockIdx blockDim gridDim warpSize memory launch_memory launch_tiles rmxc_call"
+    "xor_eq half bf16 f16x4 bf16x4 bool4 float2 float4 int4 uint2 uint4 threadIdx blockIdx blockDim gridDim warpSize memory launch_memory launch_tiles rmxc_call " +
+    "bits copy_async copy_async_part commit_async ldmatrix ldmatrix_transposed fragment_row mma_f16 mma_bf16 mma_tf32 round_tf32 tf32_of"
   ).split(" "),
 );
 

@@ -88,21 +88,23 @@ for spec in ${SPECS:-examples/*.rmx}; do
     echo "$name: $(head -3 "$out/verify-$name.txt" | tr '\n' ' ')"
   fi
 done
-# Tensor cores, and what weights are stored as.
+# Tensor cores, and what weights are stored as; each size with the schedules that are made for it.
 narrow=(
   'compute = bf16'
   'compute = f16; "**.ffn.*" = f16'
-  'compute = f16; "**.ffn.w*" = int8 per channel'
-  'compute = bf16; "**.ffn.w*" = fp8_e4m3'
+  'compute = f16; "**.ffn.*" = int8 per channel'
+  'compute = bf16; "**.ffn.*" = fp8_e4m3'
 )
 for precision in "${narrow[@]}"; do
   for name in rankmixer_1b tokenmixer_large; do
     for rows in 1 37 300; do
       (($(left) < ${AFTER_VERIFY:-330})) && { missing+=("time: verifying ended before $name, $rows rows, $precision"); break 3; }
+      spec="$out/$name-$rows.rmx"
+      sed "s/serve {.*}/serve { requests <= 1, candidates <= $rows }/" "examples/$name.rmx" >"$spec"
       file="$out/verify-$name-$rows-$(echo "$precision" | tr -cd '[:alnum:]_')"
       sets=()
       for each in $(small "$name"); do sets+=(--set "$each"); done
-      if within 60 "$node" dist/cli.js run "examples/$name.rmx" --device cuda --verify --candidates "$rows" --precision "$precision" \
+      if within 60 "$node" dist/cli.js run "$spec" --device cuda --verify --candidates "$rows" --precision "$precision" \
         "${sets[@]}" --json >"$file.json" 2>"$file.txt"; then
         verified=$((verified + 1))
       else

@@ -5,7 +5,6 @@
 import {
   type AxisExtent,
   apply,
-  axesOf,
   axis,
   div,
   type Expr,
@@ -32,6 +31,7 @@ import { axisNames, innerNames } from "./names.ts";
 import { type FusionContext, Reader } from "./reader.ts";
 import { dotRoles, rowRoles } from "./roles.ts";
 import { RowPoint } from "./rows.ts";
+import { type ScaledSum, withoutScales } from "./scalefactors.ts";
 import { type NormOp, type RowScaling, scalingOf } from "./scaling.ts";
 import type { ScorePattern } from "./score.ts";
 import { scoreStatement } from "./scorekernel.ts";
@@ -158,34 +158,8 @@ class KernelBuilder {
     within();
   }
 
-  /** Scales of packed parameters and rounded rows that are the same along the summed axes leave the sum: Σ x·q·s = s · Σ x·q. */
-  private withoutScales(
-    e: Expr,
-    summed: readonly string[],
-  ): { readonly rest: Expr; readonly scales: Expr[] } {
-    const scales: Expr[] = [];
-    const isScale = (f: Expr): boolean => {
-      if (f.kind !== "load") return false;
-      const { home } = this.context.values.values[f.source];
-      const part = home.kind === "param" || home.kind === "derived" ? home.part : undefined;
-      return part === "scale" && summed.every((name) => !axesOf(f).has(name));
-    };
-    const isFree = (f: Expr): boolean => summed.every((name) => !axesOf(f).has(name));
-    const without = (f: Expr): Expr | undefined => {
-      if (isScale(f)) {
-        scales.push(f);
-        return undefined;
-      }
-      if (f.kind !== "apply" || f.fn !== "mul") return f;
-      const scaled = f.args.findIndex((code, i) => isRounded(code) && isFree(f.args[1 - i]));
-      if (scaled >= 0) {
-        scales.push(f.args[1 - scaled]);
-        return f.args[scaled];
-      }
-      const [p, q] = f.args.map(without);
-      return p === undefined || q === undefined ? (p ?? q) : mul(p, q);
-    };
-    return { rest: without(e) ?? num(1), scales };
+  private withoutScales(e: Expr, summed: readonly string[]): ScaledSum {
+    return withoutScales(e, summed, this.context.values.values);
   }
 
   /** Two contractions with a function of their pairs between (see score.ts): the pairs become tiles that are never stored. */
@@ -562,11 +536,6 @@ class KernelBuilder {
     const prologue = [...this.reader.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
     return [...prologue.map((id) => `reads through ${line(id)}`), ...[...chain].map(line)];
   }
-}
-
-/** Whether an expression is a code that its neighbour scales (quantize.ts). */
-function isRounded(e: Expr): boolean {
-  return e.kind === "apply" && e.fn.startsWith("round_");
 }
 
 /** The share of a node's points that are computed, at most. */

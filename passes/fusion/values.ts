@@ -26,6 +26,8 @@ export class ValueTable {
   private readonly known = new Map<string, PlanValue>();
   private readonly names = new Names();
   private readonly normed: ReadonlySet<number>;
+  /** Scales of rows that products round. */
+  private readonly scales: ReadonlySet<number>;
   /** Tables that nothing but lookups read. */
   private readonly looked: ReadonlySet<number>;
   private readonly weighed: ReadonlySet<number>;
@@ -45,6 +47,7 @@ export class ValueTable {
     this.kept = kept;
     this.outputs = outputs;
     this.lists = new RowLists(graph, this);
+    this.scales = scalesOfRows(graph);
     this.looked = readByLookups(graph);
     this.normed = readBy(graph, ["normalize", "row_statistics"]);
     this.weighed = readBy(graph, ["softmax", "top_k_mask", "top_k_index"]);
@@ -185,7 +188,7 @@ export class ValueTable {
     const { features, cuda } = this.profile;
     if (!features.f16 || features.software || type.dtype !== "num") return undefined;
     if (op.kind === "row_statistics" || op.kind === "reduce" || op.kind === "softmax") return undefined;
-    if (this.weighed.has(id)) return undefined;
+    if (this.weighed.has(id) || this.scales.has(id)) return undefined;
     const compute = computeOf(this.graph.precision, path);
     if (compute === "bf16") return cuda === undefined ? undefined : compute;
     const bounded = cuda !== undefined && op.kind === "normalize";
@@ -311,6 +314,17 @@ export class ValueTable {
   nodeOf(id: number): Node {
     return this.graph.nodes[id];
   }
+}
+
+/** What values are divided by before they are rounded (quantize.ts): smaller than any number of f16 where a row is all zeros. */
+function scalesOfRows({ nodes }: Graph): ReadonlySet<number> {
+  return new Set(
+    nodes.flatMap(({ op, inputs }) => {
+      if (op.kind !== "pointwise" || !op.fn.startsWith("round_")) return [];
+      const divided = nodes[inputs[0].id];
+      return divided.op.kind === "pointwise" && divided.op.fn === "div" ? [divided.inputs[1].id] : [];
+    }),
+  );
 }
 
 /** The tables that lookups alone read, a row at a time: they are what a model's memory holds. */

@@ -2,6 +2,7 @@
  * @file Tuning a model: load it with its kernels apart, time them in real calls, search, then hold the whole model as tuned against
  * the model as it was, merged kernels and all. What does not make calls faster is not worth a file.
  */
+import { computeTypes } from "../../passes/scheduling/computetype.ts";
 import { compileFor } from "../compile.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type Schedule, type ScheduleSource, sameSchedule } from "../ir/schedule.ts";
@@ -67,7 +68,7 @@ async function search(request: TuneRequest): Promise<Omit<TuneResult, "call">> {
     });
     const seconds = await weigh(engine, request);
     await callOnce(engine, request);
-    const subjects = subjectsOf(variant.plan, profile, seconds, graph.precision.compute);
+    const subjects = subjectsOf(variant.plan, profile, seconds, computeTypes(variant.graph, variant.plan));
     const tuned = await progress("tuning", (onProgress) =>
       engine.trial((trials) => tuneKernels(trials, variant.plan, subjects, { budgetSeconds, onProgress })),
     );

@@ -12,7 +12,7 @@ import { lowerKernel } from "../../backends/lower/index.ts";
 import { printWgsl } from "../../backends/wgsl/print.ts";
 import { scheduleSpace } from "../../passes/scheduling/space.ts";
 import { InputError } from "../ir/error.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { ComputeType } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Profile } from "../ir/profile.ts";
 import { kernelKey, type Schedule, shapeBucket, withSchedule } from "../ir/schedule.ts";
@@ -55,7 +55,7 @@ export function subjectsOf(
   plan: Plan,
   profile: Profile,
   seconds: ReadonlyMap<string, number>,
-  compute: Graph["precision"]["compute"] = "f32",
+  computeOf: (kernel: TileKernel) => ComputeType = () => "f32",
 ): Subject[] {
   const subjects = new Map<string, { kernel: TileKernel; names: string[]; seconds: number }>();
   for (const kernel of [...plan.kernels.user, ...plan.kernels.item]) {
@@ -72,7 +72,7 @@ export function subjectsOf(
       kernel,
       key: kernelKey(kernel, plan.values),
       bucket: shapeBucket(kernel, plan.serve),
-      space: scheduleSpace(kernel, plan, profile, undefined, compute).filter((schedule) =>
+      space: scheduleSpace(kernel, plan, profile, undefined, computeOf(kernel)).filter((schedule) =>
         keepsSlices(kernel, schedule),
       ),
     }))

@@ -12,6 +12,7 @@ import {
   InputError,
   loadArtifact,
   openDevice,
+  type Program,
   type Scores,
 } from "../../src/index.ts";
 import { software } from "../../src/ir/profiles.ts";
@@ -28,16 +29,16 @@ beforeAll(async () => {
 afterAll(() => device.destroy());
 
 /** Two requests of three candidates each, by one engine. */
-async function scoresOf(engine: Engine): Promise<Scores> {
-  const { features } = await compile(spec, { set }).then((program) => program.graph);
+async function scoresOf(engine: Engine, of?: Program): Promise<Scores> {
+  const { features } = (of ?? (await compile(spec, { set }))).graph;
   const inputs = drawnInputs(features, { requests: 2, candidates: 6, seed: 3 });
-  const of = (stage: "user" | "item") =>
+  const values = (stage: "user" | "item") =>
     Object.fromEntries(
       features.filter((f) => f.stage === stage).map((f) => [f.name, inputs.features.get(f.name) ?? []]),
     );
-  const user = await engine.user(of("user"));
+  const user = await engine.user(values("user"));
   try {
-    return await engine.score(user, of("item"), { request: inputs.request });
+    return await engine.score(user, values("item"), { request: inputs.request });
   } finally {
     user.free();
   }
@@ -129,15 +130,27 @@ describe("load", () => {
 });
 
 describe("an artifact", () => {
-  it("scores bit for bit as the program that wrote it", async () => {
+  it.each([
+    { name: "quickstart", precision: "f32" },
+    { name: "quickstart", precision: '"**.w*" = int8 per channel' },
+    { name: "rankmixer_moe", precision: "f32" },
+  ])("scores bit for bit as the program that wrote it: $name, $precision", async ({ name, precision }) => {
     const out = join(folder(), "out");
-    const program = await compile(spec, { set, profiles: [device.profile, "gpu"] });
+    const options = {
+      set: name === "quickstart" ? set : { ...set, L: 2, rows: 100 },
+      ...(precision === "f32" ? {} : { precision }),
+    };
+    const path = join(root, `examples/${name}.rmx`);
+    const program = await compile(path, { ...options, profiles: [device.profile, "gpu"] });
     await program.write(out);
     const weights = drawnWeights(program.graph.params, { seed: 9, perturb: true });
     const loaded = await loadArtifact(out);
-    expect(loaded.name).toBe("quickstart");
+    expect(loaded.name).toBe(name);
     const engines = [await program.load(weights, device), await loaded.load(weights, device)];
-    const [a, b] = [await scoresOf(engines[0] as Engine), await scoresOf(engines[1] as Engine)];
+    const [a, b] = [
+      await scoresOf(engines[0] as Engine, program),
+      await scoresOf(engines[1] as Engine, program),
+    ];
     for (const engine of engines) engine.destroy();
     expect([...b]).toEqual([...a]);
   });

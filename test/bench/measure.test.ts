@@ -7,6 +7,7 @@ import { spreadOf } from "../../src/cli/bench/percentiles.ts";
 import { benchJson, describeBench } from "../../src/cli/bench/report.ts";
 import type { BenchResult } from "../../src/cli/bench/session.ts";
 import { traceOf } from "../../src/cli/bench/trace.ts";
+import { computeText, precisionOf, storedText } from "../../src/cli/precision.ts";
 import { compileFor } from "../../src/compile.ts";
 import { software } from "../../src/ir/profiles.ts";
 import type { CallTimes } from "../../src/runtime/engine/types.ts";
@@ -202,5 +203,31 @@ describe("the trace", () => {
     expect(complete.find(({ name }) => name === "user: upload")).toMatchObject({ tid: 1, ts: 0, dur: 1000 });
     for (const { ts = -1, dur = -1 } of complete) expect(Math.min(ts, dur)).toBeGreaterThanOrEqual(0);
     expect(traceEvents.filter(({ ph }) => ph === "M").map(({ args }) => args?.name)).toContain("a device");
+  });
+});
+
+describe("the precision of a model", () => {
+  it("is what it computes in and the bytes of each storage type, scales included", () => {
+    const graph = graphOfSpec(
+      `model m() {
+  item { x: f32[8] }
+  task y = linear(x, 4) as last
+  precision { compute = f16
+    "**.w" = int8 per channel }
+}`,
+    );
+    const summary = precisionOf(graph);
+    // 8 × 4 codes and a scale for each of 4 columns; 4 biases.
+    expect(summary).toEqual({
+      compute: "f16",
+      parts: [],
+      stored: { "int8 per channel": 48, f32: 16 },
+      storedBytes: 64,
+    });
+    expect(computeText(summary)).toBe("f16");
+    expect(storedText(summary)).toBe("64 B stored: int8 per channel 48 B, f32 16 B");
+    expect(computeText({ ...summary, parts: [{ pattern: "**.head", compute: "f32" }] })).toBe(
+      "f16 (f32 in **.head)",
+    );
   });
 });

@@ -7,10 +7,10 @@
 namespace host {
 namespace {
 
+/** A tile on its way to a shared address. */
 struct Copy {
-  char* to;
+  uint32_t to;
   std::vector<uint16_t> elements;
-  uint32_t address;
 };
 
 struct Barrier {
@@ -43,7 +43,7 @@ void settle(Barrier& b) {
   if (b.left > 0 || b.announced != b.coming) return;
   for (const Copy& copy : b.copies) {
     for (size_t i = 0; i < copy.elements.size(); i++)
-      std::memcpy(pointer(swizzled(copy.address + uint32_t(2 * i))), &copy.elements[i], 2);
+      std::memcpy(pointer(swizzled(copy.to + uint32_t(2 * i))), &copy.elements[i], 2);
   }
   b.copies.clear();
   for (const auto& [to, from, bytes] : b.groups) {
@@ -199,7 +199,7 @@ void bulkLoad(uint32_t to, const void* described, int rank, const int* from, uin
   if (map.rank != rank) fail("a copy of another rank than its tensor map");
   if (map.box[0] != 64) fail("a copy whose rows are not the 128 bytes that it permutes");
   if (to % 128 != 0) fail("a copy to a place that is not aligned to 128 bytes");
-  Copy copy = {pointer(to), {}, to};
+  Copy copy = {to, {}};
   int index[5] = {};
   size_t count = 1;
   for (int axis = 0; axis < rank; axis++) count *= size_t(map.box[axis]);

@@ -54,8 +54,7 @@ void namedBarrier(int threads);
 /** Puts the thread to sleep until something has happened in the block. */
 void pause(bool (*over)(uint64_t), uint64_t what);
 
-template <class... Rest, size_t... I>
-void wgmma(int n, float (*value)(uint16_t), std::index_sequence<I...>, Rest&&... rest) {
+template <class... Rest> void wgmma(int n, float (*value)(uint16_t), Rest&&... rest) {
   constexpr size_t SUMS = sizeof...(Rest) - 7;
   // The last seven are the descriptors and the flags; everything before is a register.
   const void* all[] = {static_cast<const void*>(&rest)...};
@@ -115,7 +114,7 @@ inline void wgmma_wait_group_sync_aligned(int pending) { host::wgmmaWait(pending
 
 #define RMXC_WGMMA(n, type)                                                                                          \
   template <class... Rest> void wgmma_mma_async_sync_aligned_m64n##n##k16_f32_##type##_##type(Rest&&... rest) {      \
-    host::wgmma(n, of_##type, std::index_sequence_for<Rest...>(), std::forward<Rest>(rest)...);                      \
+    host::wgmma(n, of_##type, std::forward<Rest>(rest)...);                                                         \
   }
 RMXC_WGMMA(64, f16)
 RMXC_WGMMA(64, bf16)

@@ -2,16 +2,21 @@
  * The `hopper` lowering on the host: with whole numbers that 16 bits hold exactly, sums are exact, so every copy, permutation and
  * fragment must be in its place; what is read before it has come is NaN, and a wait that never ends is an error.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { printCuda } from "../../backends/cuda/print.ts";
 import { lowerKernel } from "../../backends/lower/index.ts";
 import { evaluate } from "../../backends/reference/evaluate.ts";
 import { onHopper } from "../../passes/scheduling/hopper.ts";
+import { readArtifact, writeArtifact } from "../../src/artifact.ts";
 import { compileFor, type Variant } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
+import type { KernelText } from "../../src/ir/plan.ts";
 import { sm_90a } from "../../src/ir/profiles.ts";
 import { withSchedule } from "../../src/ir/schedule.ts";
-import { type Lowering, partsOf, type TileKernel } from "../../src/ir/tile.ts";
+import { type Lowering, partsOf, type TileKernel, workgroupsOf } from "../../src/ir/tile.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import type { ModelInputs } from "../../src/runtime/inputs.ts";
 import { relativeError } from "../../src/runtime/verify.ts";
@@ -21,6 +26,7 @@ import { moeSpec } from "../sparse/specs.ts";
 import { graphOfSpec } from "../support/zoo.ts";
 import { assemble, findNvcc } from "./compiler.ts";
 import { HostProgram } from "./host.ts";
+import { specOf } from "./models.ts";
 import { expectHostAgrees } from "./zoo.ts";
 
 type Hopper = Extract<Lowering, { kind: "hopper" }>;
@@ -200,6 +206,38 @@ describe("products of warpgroups", () => {
     },
   );
 
+  it("are those of RankMixer-1B as it is served", () => {
+    const model = { name: "rankmixer_1b", set: {} };
+    const graph = graphOfSpec(specOf(model), {}, 'compute = bf16; "**.w*" = bf16');
+    const { plan } = compileFor({ ...graph, serve: { requests: 1, candidates: 1024 } }, sm_90a);
+    const ffn = plan.kernels.item.filter(({ name }) => /_ffn(_h)?$/.test(name));
+    expect(
+      ffn.map(({ lowering: l }) => l.kind === "hopper" && [l.groups, l.columns, l.cluster, l.turns]),
+    ).toEqual([
+      [2, 256, 2, true],
+      [2, 256, 2, undefined],
+      [2, 256, 2, true],
+      [2, 256, 2, undefined],
+    ]);
+    // As many clusters as fit, whatever the call's rows.
+    for (const kernel of ffn) expect([1024, 8].map((n) => workgroupsOf(kernel, n))).toEqual([132, 132]);
+  });
+
+  it("keep what a launch needs in an artifact", () => {
+    const graph = { ...graphOfSpec(SMALL, {}, HALF), serve: { requests: 1, candidates: 200 } };
+    const variant = compileFor(graph, sm_90a);
+    const dir = join(mkdtempSync(join(tmpdir(), "rmxc-hopper-")), "out");
+    try {
+      writeArtifact(dir, { name: "small", variants: [variant] });
+      const read = readArtifact(dir).variants[0]?.kernels ?? [];
+      const launch = ({ name, maps, sharedBytes }: KernelText) => ({ name, maps, sharedBytes });
+      expect(read.map(launch)).toEqual(variant.kernels.map(launch));
+      expect(read.filter(({ maps, sharedBytes }) => maps && sharedBytes)).toHaveLength(2);
+    } finally {
+      rmSync(dirname(dir), { recursive: true, force: true });
+    }
+  });
+
   it("take rows from where a table, a request or a list of experts' rows says", {
     timeout: 120_000,
   }, async () => {
@@ -286,5 +324,9 @@ describe("the host run of warpgroups", { timeout: 120_000 }, () => {
     expect(() => changed(unseen)).toThrow(/nobody was shown/);
     const alone = (text: string) => text.replaceAll("lane < 2", "lane < 1");
     expect(() => changed(alone, small(2))).toThrow(/wait for each other/);
+    const inTurn = { ...lowering("bf16", 2, 128, 2, 1, 1), turns: true } as const;
+    const impatient = (text: string) => text.replace(/^ +mbarrier_wait\(turn.*$/m, "");
+    const given = loweredGraph(graphOfSpec(SMALL, {}, HALF), 65, inTurn);
+    expect(() => changed(impatient, given)).toThrow(ENDS);
   });
 });

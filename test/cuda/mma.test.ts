@@ -160,6 +160,25 @@ describe("products on tensor cores", () => {
     },
   );
 
+  it("are of the part of the model that computes in 16 bits, whatever is fused with them", () => {
+    const graph = graphOfSpec(`
+model m {
+  item { x: f32[6, 16] }
+  param w: [16, 24]
+  param v: [24, 16]
+  h = relu(einsum("t d, d k -> t k", x, w))
+  out = einsum("t k, k d -> t d", h, v)
+  task y = out + x
+  precision { compute = bf16, compute "out" = f32 }
+}`);
+    const { plan } = compileFor({ ...graph, serve: { requests: 1, candidates: 64 } }, sm_80);
+    const products = plan.kernels.item.filter(({ body }) => body.some((s) => s.kind === "dot"));
+    expect(products.map(({ name, lowering }) => [name, lowering.kind])).toEqual([
+      ["h", "mma"],
+      ["out", "blocked"],
+    ]);
+  });
+
   it("round their operands and nothing else", { timeout: 120_000 }, () => {
     const shape = { T: 2, D: 72, K: 131, candidates: 67 };
     const graph = graphOfSpec(SPEC, { T: 2, D: 72, K: 131 });

@@ -22,11 +22,15 @@ afterAll(() => device?.destroy());
 const precision = 'compute = f16; "**" = f16';
 
 /** Of a model with some of the device's features changed. */
-function compiled(name: string, features: { readonly f16: boolean; readonly software: boolean }) {
+function compiled(
+  name: string,
+  features: { readonly f16: boolean; readonly software: boolean },
+  lines = precision,
+) {
   const [model] = models.filter((each) => each.name === name);
   if (model === undefined) throw new Error(`no ${name}`);
   const graph = {
-    ...graphOfSpec(specOf(model), model.set, precision),
+    ...graphOfSpec(specOf(model), model.set, lines),
     serve: { requests: 1, candidates: 1 },
   };
   const profile = { ...device.profile, features: { ...device.profile.features, ...features } };
@@ -73,4 +77,12 @@ it.each([
   const { plan, kernels } = compiled("quickstart", features);
   expect(plan.values.some(({ packing }) => packing?.native)).toBe(false);
   expect(kernels.some(({ text }) => text.includes("enable f16;"))).toBe(false);
+});
+
+it("keeps the scale of a rounded row in f32, for that of a row of zeros is no number of f16", () => {
+  const lines = 'compute = f16; "**" = f16 inputs fp8_e4m3';
+  const { plan, graph } = compiled("quickstart", { f16: true, software: false }, lines);
+  const scales = plan.values.filter(({ node }) => graph.nodes[node ?? -1]?.path.endsWith(".inputs"));
+  expect(scales.length).toBeGreaterThan(0);
+  expect(scales.every(({ packing }) => packing === undefined)).toBe(true);
 });

@@ -6,6 +6,7 @@ import { InputError } from "../../src/ir/error.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
+import { planHash } from "../../src/runtime/engine/serialized.ts";
 import { folder } from "../support/cli.ts";
 import { openZoo } from "../support/zoo.ts";
 
@@ -51,4 +52,15 @@ it("names the kernel, the line, the tile statement and the place in the spec", a
   const { file = "", start, end } = error.origin ?? {};
   expect(file).toBe(path);
   expect(SPEC.slice(start, end)).toContain("einsum");
+});
+
+it("leaves no trace of lines in what kept handles are recognised by", async () => {
+  const path = join(folder({ "m.rmx": SPEC }), "m.rmx");
+  const [variant] = (await compile(path, { profiles: ["gpu"] })).variants;
+  if (variant === undefined) throw new Error("no variant");
+  const read = variant.kernels.map(({ lines: _, ...text }) => text);
+  const user = (kernels: typeof read) => kernels.map((kernel) => ({ ...kernel, stage: "user" as const }));
+  expect(await planHash(variant.plan, user(read))).toBe(
+    await planHash(variant.plan, user([...variant.kernels])),
+  );
 });

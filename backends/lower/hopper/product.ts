@@ -1,9 +1,9 @@
 /**
  * @file The `hopper` lowering of a matrix product: operands that need no arithmetic on the way in are copied tile by tile by the bulk copy
  * engine, and warpgroups multiply straight out of workgroup memory (`wgmma`). As many workgroups as the device runs at once go
- * through the tiles of the grid, each taking every so-manieth:
+ * through the tiles of the grid, each taking every G-th of G workgroups:
  *
- *     the first thread of the last warpgroup            the other warpgroups, 64 rows (or several times 64) each
+ *     the first thread of the last warpgroup            the other warpgroups, 64 rows each
  *     for my tiles                                      for my tiles
  *       for blocks of 64 of k                             for blocks of 64 of k
  *         wait until stage s is empty                       wait until stage s is full
@@ -11,8 +11,8 @@
  *                                                           wait for those of the block before; its stage is empty
  *                                                         epilogue, while the copies of the next tile are under way
  *
- * Stages are used in turn, through all tiles: step i uses stage i mod S, for the ⌊i / S⌋-th time. The copying warpgroup gives
- * most of its registers to the others, which hold the sums.
+ * Stages are used in turn, through all tiles (see stages.ts). The copying warpgroup gives most of its registers to the others,
+ * which hold the sums.
  *
  * Two workgroups may be a cluster: they have rows below each other and the same columns, of which each copies one half to both; a
  * stage is empty when the warps of both say so.
@@ -23,7 +23,6 @@
  * Tiles are numbered as workgroups are elsewhere, the grid's last axis first: those that run at one time have the outer axes, and
  * with them a token's weights, in common.
  */
-import type { SharedPlace } from "../../../src/ir/bulk.ts";
 import type { Expr } from "../../../src/ir/expr.ts";
 import { exprKey } from "../../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr } from "../../../src/ir/thread.ts";
@@ -52,12 +51,12 @@ import { openAxes, openGrid, type TileAxis } from "../grid.ts";
 import { runtimeBound } from "../inner.ts";
 import type { BulkMemory } from "./memory.ts";
 import { BLOCK, BulkOperand, DEPTH, GatheredOperand, operandOf } from "./operands.ts";
+import { Stages, WARPGROUP } from "./stages.ts";
 
 type Hopper = Extract<TileKernel["lowering"], { kind: "hopper" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
 
-const WARPGROUP = 128;
-/** Registers of a thread of the copying warpgroup, and of the others: by threads, as many as a block of 384 or 256 has. */
+/** Registers of a thread of the copying warpgroup and of the others: of 384 threads, as many as a multiprocessor has. */
 const COPYING_REGISTERS = 40;
 const MULTIPLYING_REGISTERS = 232;
 
@@ -93,10 +92,7 @@ class HopperProduct {
   /** Each once, however many products share it: those that the copy engine brings, those that threads do. */
   private readonly copied: readonly BulkOperand[];
   private readonly gathered: readonly GatheredOperand[];
-  private readonly full: string;
-  private readonly empty: string;
-  /** Of warpgroups that take turns: whether it is each one's. */
-  private readonly turn: string;
+  private readonly stages: Stages;
   private readonly blocks: ThreadExpr;
 
   constructor(
@@ -138,11 +134,7 @@ class HopperProduct {
     this.copied = all.filter((each): each is BulkOperand => each instanceof BulkOperand);
     this.gathered = all.filter((each): each is GatheredOperand => each instanceof GatheredOperand);
     bulk.maps.push(...this.copied.map(({ map }) => map));
-    this.full = builder.name("full");
-    this.empty = builder.name("empty");
-    for (const name of [this.full, this.empty]) bulk.mbarriers.push({ name, count: l.stages });
-    this.turn = builder.name("turn");
-    if (l.turns) bulk.mbarriers.push({ name: this.turn, count: l.groups });
+    this.stages = new Stages(l, this.gathered.length > 0, builder, bulk);
     this.blocks = runtimeBound(builder, `${k.name}_blocks`, Math.ceil(k.extent / BLOCK));
   }
 
@@ -151,7 +143,7 @@ class HopperProduct {
     const axes = openAxes(builder, kernel, this.bindings);
     const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
     const tiles = builder.let("all_tiles", total);
-    builder.guard(call("eq", BOOL, builtin("thread"), i32(0)), () => this.initialise());
+    builder.guard(call("eq", BOOL, builtin("thread"), i32(0)), () => this.stages.initialise());
     const clustered = l.cluster > 1;
     builder.emit({ kind: clustered ? "cluster_barrier" : "barrier" });
     const cluster = builder.let("cluster", divI(builtin("workgroup"), i32(l.cluster)));
@@ -198,17 +190,11 @@ class HopperProduct {
     );
     // Another's copies may still be on their way here, and its warps arrive at barriers here.
     if (clustered) builder.emit({ kind: "cluster_barrier" });
-    if (l.stages < 2) throw new Error(`internal: ${kernel.name} has too few stages`);
-  }
-
-  /** Warpgroups that a tile is shared out to. */
-  private get sharing(): number {
-    return this.l.turns ? 1 : this.l.groups;
   }
 
   /** Rows of the workgroup's tile. */
   private get rows(): number {
-    return BLOCK * this.sharing;
+    return BLOCK * (this.l.turns ? 1 : this.l.groups);
   }
 
   /** Threads of the warpgroups that multiply. */
@@ -226,27 +212,6 @@ class HopperProduct {
     return call("eq", BOOL, builtin("thread"), i32(this.multiplying));
   }
 
-  private initialise(): void {
-    const { builder, l } = this;
-    for (let stage = 0; stage < l.stages; stage++) {
-      const at = (array: string): SharedPlace => ({ array, index: i32(stage) });
-      const arrivals = this.gathered.length > 0 ? 1 + WARPGROUP : 1;
-      builder.emit({ kind: "mbarrier", action: "init", at: at(this.full), arrivals });
-      // A warp that multiplies says so when it has read a stage.
-      builder.emit({
-        kind: "mbarrier",
-        action: "init",
-        at: at(this.empty),
-        arrivals: 4 * this.sharing * l.cluster,
-      });
-    }
-    for (let group = 0; group < (l.turns ? l.groups : 0); group++) {
-      const at = { array: this.turn, index: i32(group) };
-      builder.emit({ kind: "mbarrier", action: "init", at, arrivals: 4 });
-    }
-    builder.emit({ kind: "mbarrier", action: "publish" });
-  }
-
   /** The tile of the loop that is open; binds the axes that stand still within it. */
   private openTile(): { readonly m: TileAxis; readonly n: TileAxis } {
     const { builder, kernel, m, n } = this;
@@ -260,17 +225,8 @@ class HopperProduct {
     return { m: of(m), n: of(n) };
   }
 
-  private place(array: string, step: ThreadExpr): SharedPlace {
-    return { array, index: remI(step, i32(this.l.stages)) };
-  }
-
-  /** How often the stage of this step was used before, modulo 2. */
-  private parity(step: ThreadExpr): ThreadExpr {
-    return remI(divI(step, i32(this.l.stages)), i32(2));
-  }
-
   private copyTile(step: Var): void {
-    const { builder, l } = this;
+    const { builder } = this;
     const { m, n } = this.openTile();
     const expressions = new Expressions(builder, this.bindings);
     const bytes = this.copied.reduce((sum, operand) => sum + operand.bytes, 0);
@@ -278,12 +234,7 @@ class HopperProduct {
     const own = this.gathered.length === 0 ? thread : builder.let("own", thread);
     const rows = this.gathered.map((operand) => operand.rows(builder, expressions, m, own));
     builder.for("block", i32(0), this.blocks, i32(1), (block) => {
-      const stage = builder.let("stage", remI(step, i32(l.stages)));
-      const barrier = { array: this.full, index: stage };
-      // Stages begin empty: the phase before the first counts as over.
-      const parity = remI(addI(divI(step, i32(l.stages)), i32(1)), i32(2));
-      const empty = { array: this.empty, index: stage };
-      builder.emit({ kind: "mbarrier", action: "wait", at: empty, parity });
+      const { stage, barrier } = this.stages.awaitEmpty(step);
       const k = builder.let("k0", mulI(block, i32(BLOCK)));
       const start = (): void => {
         builder.emit({ kind: "mbarrier", action: "expect", at: barrier, bytes });
@@ -335,8 +286,10 @@ class HopperProduct {
     for (const phase of phases(kernel.body)) {
       builder.statement = "kind" in phase ? phase : phase[0];
       if (!("kind" in phase)) {
-        if (done !== undefined) this.awaitTurn(warpgroup, done);
-        this.multiply(step, lane, first, fragments, done && call("sub", I32, i32(1), warpgroup));
+        if (done !== undefined) this.stages.awaitTurn(warpgroup, done);
+        this.multiply(step, lane, first, fragments, () => {
+          if (done !== undefined) this.stages.passTurn(warpgroup, lane);
+        });
       } else if (phase.kind === "store") fragments.store(phase);
       else fragments.compute(phase);
     }
@@ -347,46 +300,20 @@ class HopperProduct {
     if (fragments.usesMemory) builder.emit({ kind: "barrier", threads: this.multiplying });
   }
 
-  /**
-   * A stage's parity tells this use from the last, not from the last but one, which another warpgroup had: it must have found
-   * all of its own stages full before this one looks. The first warpgroup's first turn is at once.
-   */
-  private awaitTurn(warpgroup: ThreadExpr, done: ThreadExpr): void {
-    if (this.l.groups !== 2) throw new Error(`internal: ${this.kernel.name} has turns for ${this.l.groups}`);
-    const at = { array: this.turn, index: warpgroup };
-    const parity = remI(addI(addI(done, i32(1)), warpgroup), i32(2));
-    this.builder.emit({ kind: "mbarrier", action: "wait", at, parity });
-  }
-
-  /** `next`: the warpgroup whose turn comes when all stages of this one have been full. */
+  /** `allFull`: when the last stage of the tile has been full. */
   private multiply(
     step: Var,
     lane: ThreadExpr,
     first: ThreadExpr,
     fragments: Fragments,
-    next?: ThreadExpr,
+    allFull: () => void,
   ): void {
     const { builder, l } = this;
     const sums = this.dots.map((dot) =>
       range(l.columns / 8).map((c) => builder.var(`${dot.out}_${c}`, F32X4).name),
     );
-    /** Says that the stage of the step before is read, to every workgroup that copies to it. */
-    const release = (...when: readonly ThreadExpr[]): void => {
-      const mine = l.cluster === 1 ? call("eq", BOOL, lane, i32(0)) : lessThan(lane, i32(l.cluster));
-      builder.guard(
-        [...when, mine].reduce((a, b) => call("and", BOOL, a, b)),
-        () => {
-          const at = this.place(this.empty, addI(step, i32(l.stages - 1)));
-          if (l.cluster === 1) builder.emit({ kind: "mbarrier", action: "arrive", at });
-          else builder.emit({ kind: "mbarrier", action: "arrive_at", at, rank: lane });
-        },
-      );
-    };
     builder.for("block", i32(0), this.blocks, i32(1), (block) => {
-      const stage = builder.let("stage", remI(step, i32(l.stages)));
-      const at = { array: this.full, index: stage };
-      builder.emit({ kind: "mbarrier", action: "wait", at, parity: this.parity(step) });
-      if (this.gathered.length > 0) builder.emit({ kind: "wgmma", action: "fence_memory" });
+      const stage = this.stages.awaitFull(step);
       builder.emit({ kind: "wgmma", action: "fence" });
       for (let depth = 0; depth < BLOCK / DEPTH; depth++) {
         this.operands.forEach(({ a, b }, d) => {
@@ -402,15 +329,12 @@ class HopperProduct {
       }
       builder.emit({ kind: "wgmma", action: "commit" });
       builder.emit({ kind: "wgmma", action: "wait", pending: 1, sums: [] });
-      release(lessThan(i32(0), block));
+      this.stages.release(step, lane, lessThan(i32(0), block));
       builder.assign(step, addI(step, i32(1)));
     });
-    if (next !== undefined)
-      builder.guard(call("eq", BOOL, lane, i32(0)), () => {
-        builder.emit({ kind: "mbarrier", action: "arrive", at: { array: this.turn, index: next } });
-      });
+    allFull();
     builder.emit({ kind: "wgmma", action: "wait", pending: 0, sums: sums.flat() });
-    release();
+    this.stages.release(step, lane);
     this.dots.forEach((dot, d) => {
       sums[d]?.forEach((sum, c) => {
         const four = builder.let(`${dot.out}_row`, call("fragment_row", F32X4, variable(sum, F32X4)));

@@ -122,7 +122,7 @@ export function profileOf({ arch, bytes, sharedBytes, multiprocessors }: CudaInf
       ...limits,
       storageBinding: Math.min(limits.storageBinding, bytes),
       bufferSize: Math.min(limits.bufferSize, bytes),
-      workgroupMemory: Math.max(LEAST_SHARED_BYTES, sharedBytes - 1024),
+      workgroupMemory: Math.max(LEAST_SHARED_BYTES, sharedBytes),
     },
     cuda: { arch, multiprocessors },
   };

@@ -142,9 +142,15 @@ export class LoadedModel implements Keeper<Slots> {
   async #load(kernels: readonly KernelText[]): Promise<void> {
     const { onProgress = () => {} } = this.#options;
     // The device compiles while the host packs weights.
-    const pipelinesReady = beginPipelines(this.#device, kernels, this.#meters.counters, (done, total) =>
-      onProgress("kernels", done, total),
+    const loading = { errors: [] };
+    const preparing = beginPipelines(
+      this.#device,
+      kernels,
+      this.#meters.counters,
+      (kind, promise) => this.#health.wait(loading, kind, promise),
+      (done, total) => onProgress("kernels", done, total),
     );
+    await preparing.begun;
     this.#gpu.pushErrorScope("out-of-memory");
     this.#params = uploadParams(this.#plan, this.#memory, this.#weights, (done, total) =>
       onProgress("weights", done, total),
@@ -161,9 +167,7 @@ export class LoadedModel implements Keeper<Slots> {
         notes: [outOfMemory.message],
       });
     }
-    const pipelines = await this.#fly((flight) =>
-      pipelinesReady((kind, promise) => this.#health.wait(flight, kind, promise)),
-    );
+    const pipelines = await preparing.ready;
     for (const stage of ["load", "user", "item"] as const)
       this.#programs.set(stage, this.#program(stage, pipelines));
     const { name } = this.#plan;

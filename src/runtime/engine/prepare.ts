@@ -20,27 +20,40 @@ export function pipelinesOn(
     : device.gpu.createPipelines(kernels, counters, () => {});
 }
 
+/** Pipelines on their way. */
+export interface Preparing {
+  /** Done when the device has what it can work at while the host does something else. */
+  readonly begun: Promise<void>;
+  /** Pipelines by kernel name, launched once where a driver compiles at the first launch. */
+  readonly ready: Promise<ReadonlyMap<string, Pipeline>>;
+}
+
 /**
- * Begins to make pipelines. What it returns waits for them and, where a driver compiles at the first launch, has it do that now.
- * CUDA's kernels are machine code when they are loaded.
+ * Begins to make pipelines. Drivers compile as they are created, on threads of their own; a software driver compiles at the first
+ * launch, which is made as soon as they are there. CUDA's kernels are machine code when they are loaded.
  */
 export function beginPipelines(
   device: KernelDevice,
   kernels: readonly KernelText[],
   counters: Pick<Counters, "pipelinesCreated">,
+  wait: Wait,
   onProgress: Progress,
-): (wait: Wait) => Promise<ReadonlyMap<string, Pipeline>> {
+): Preparing {
   if (device.kind === "cuda") {
-    const creating = device.gpu.createPipelines(kernels, counters, onProgress);
-    creating.catch(() => {});
-    return (wait) => wait("pipelines", creating);
+    const ready = wait("pipelines", device.gpu.createPipelines(kernels, counters, onProgress));
+    ready.catch(() => {});
+    return { begun: Promise.resolve(), ready };
   }
-  const creating = createPipelines(device.gpu, kernels, counters);
-  creating.catch(() => {});
-  return async (wait) => {
-    const created = await wait("pipelines", creating);
-    const distinct = new Map([...created.values()].map((each) => [each.pipeline, each]));
+  const created = wait("pipelines", createPipelines(device.gpu, kernels, counters));
+  const ready = created.then(async (made) => {
+    const distinct = new Map([...made.values()].map((each) => [each.pipeline, each]));
     await warmPipelines({ device, pipelines: [...distinct.values()], wait, onProgress });
-    return created;
+    return made;
+  });
+  ready.catch(() => {});
+  const nothing = (): void => {};
+  return {
+    begun: device.profile.features.software ? created.then(nothing, nothing) : Promise.resolve(),
+    ready,
   };
 }

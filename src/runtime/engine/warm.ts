@@ -13,7 +13,7 @@ import { BYTES } from "./layout.ts";
 import { createPipelines, type WebGpuPipeline } from "./pipelines.ts";
 
 /** A driver that answers sooner has nothing to compile, and help would come too late. */
-const PATIENCE_MS = 40;
+const PATIENCE_MS = 20;
 /** More helpers cost more to open than they save. */
 const MOST_HELPERS = 3;
 /** Pipelines are handed out by size, largest first, so many portions for each device that one more hardly waits for the last. */

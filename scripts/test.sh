@@ -35,22 +35,49 @@ if ! node scripts/probe.mjs 2>/dev/null; then
   fi
 fi
 
+# Two things at a time, as many as the smallest machine has processors; what they say is shown when both are done.
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+together() {
+  "$1" >"$logs/$1" 2>&1 &
+  local first=$!
+  "$2" >"$logs/$2" 2>&1
+  local second=$?
+  wait "$first"
+  local status=$?
+  cat "$logs/$1" "$logs/$2"
+  return $((status | second))
+}
+
 # The exporter's tests run ONNX Runtime, whose binaries are in its package: no install script needs to run. It has a folder of
 # its own, so that the package's install stays small, and is installed again when its lock file changes.
-if ! cmp -s test/onnx/package-lock.json test/onnx/node_modules/.installed; then
-  check "ONNX Runtime" bash -c "npm ci --prefix test/onnx --ignore-scripts --no-audit --no-fund --loglevel=error &&
-    cp test/onnx/package-lock.json test/onnx/node_modules/.installed"
-fi
+onnx_runtime() {
+  cmp -s test/onnx/package-lock.json test/onnx/node_modules/.installed && return
+  npm ci --prefix test/onnx --ignore-scripts --no-audit --no-fund --loglevel=error &&
+    cp test/onnx/package-lock.json test/onnx/node_modules/.installed
+}
 
-check build node scripts/build.mjs
+# Every CUDA text is compiled by NVIDIA's own compiler where it can be had; the tests say what they compiled.
+packages() {
+  bash scripts/nvrtc.sh
+  onnx_runtime
+}
+
+build() { node scripts/build.mjs; }
+types() { npx --no-install tsc --noEmit; }
+
 if [ $# -eq 0 ]; then
+  check "build and types" together build types
   check "format and lint" npx --no-install biome check .
-  check types npx --no-install tsc --noEmit
   check "rmxc fmt" node dist/cli.js fmt --check examples src/std
+else
+  check build build
 fi
+check "what the tests compare with" packages
 
 report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+trap 'rm -rf "$report" "$logs"' EXIT
 npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@"
 status=$?
 counts=$(node scripts/counts.mjs "$report" "$status")

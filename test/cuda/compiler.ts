@@ -1,6 +1,6 @@
 /** @file NVIDIA's compiler on a model's kernels: warnings are errors, and the assembler says what registers and stack they take. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelText } from "../../src/ir/plan.ts";
@@ -25,33 +25,42 @@ export function findNvcc(): string | undefined {
   return undefined;
 }
 
-/** NVRTC, of whatever version, where it can be found: a toolkit's, a distribution's or a Python wheel's. */
+/** What scripts/nvrtc.sh unpacks. */
+const UNPACKED = join(import.meta.dirname, ".nvrtc/libnvrtc.so.11.2");
+
+/** NVRTC, of whatever version: what RMXC_NVRTC names, Debian's if it was fetched, else a toolkit's or a Python wheel's. */
 export async function findNvrtc(): Promise<Toolchain | undefined> {
-  const found = openNvrtc(await loadNative(), Number.MAX_SAFE_INTEGER);
-  return "toolchain" in found ? found.toolchain : undefined;
+  const native = await loadNative();
+  const named = process.env.RMXC_NVRTC;
+  if (named === undefined && existsSync(UNPACKED)) process.env.RMXC_NVRTC = UNPACKED;
+  try {
+    const found = openNvrtc(native, Number.MAX_SAFE_INTEGER);
+    return "toolchain" in found ? found.toolchain : undefined;
+  } finally {
+    if (named === undefined) delete process.env.RMXC_NVRTC;
+  }
 }
 
-/** Compiles each kernel; gives what the compiler said of those that it did not take without a word. It tells no registers. */
+/** Compiles the kernels in one go; gives what the compiler said, if anything. It tells no registers. */
 export async function complaints(
   nvrtc: Toolchain,
   arch: string,
   kernels: readonly KernelText[],
-): Promise<readonly string[]> {
-  const said = await Promise.all(
-    kernels.map(async ({ name, text }) => {
-      const { ok, log } = await nvrtc.compile(name, text, arch);
-      return ok && log === "" ? [] : [`${name}: ${log}`];
-    }),
-  );
-  return said.flat();
+): Promise<string> {
+  const { ok, log } = await nvrtc.compile("model", together(kernels), arch);
+  return ok ? log : `refused: ${log}`;
 }
 
-/** Compiles the kernels in one run; their helpers have the same names, so each stands in a namespace. */
+/** Kernels as one text: their helpers have the same names, so each stands in a namespace. */
+function together(kernels: readonly KernelText[]): string {
+  return kernels.map(({ text }, i) => `namespace kernel_${i} {\n${text}}\n`).join("");
+}
+
+/** Compiles the kernels in one run. */
 export function assemble(nvcc: string, arch: string, kernels: readonly KernelText[]): readonly Assembled[] {
   const folder = mkdtempSync(join(tmpdir(), "rmxc-nvcc-"));
   try {
-    const text = kernels.map((kernel, i) => `namespace kernel_${i} {\n${kernel.text}}`).join("\n");
-    writeFileSync(join(folder, "model.cu"), `${text}\n`);
+    writeFileSync(join(folder, "model.cu"), together(kernels));
     const args = [
       `-arch=${arch}`,
       "-Werror",

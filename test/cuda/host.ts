@@ -32,7 +32,7 @@ import { uploadedParams } from "./uploads.ts";
 
 const FLAGS = [
   "-std=c++17",
-  "-O1",
+  "-O0",
   "-fno-strict-aliasing",
   "-ffp-contract=off",
   "-Wall",

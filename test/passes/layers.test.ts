@@ -11,14 +11,21 @@ import { elaborateText } from "../model/harness.ts";
 
 type Fuse = "off" | "vertical" | "all";
 
+const compiled = new Map<string, readonly TileKernel[]>();
+
 function itemKernels(
   spec: string,
   set: Record<string, string> = {},
   fuse: Fuse = "all",
   profile: "software" | "gpu" = "software",
-): TileKernel[] {
+): readonly TileKernel[] {
+  const key = JSON.stringify([spec, set, fuse, profile]);
+  const known = compiled.get(key);
+  if (known) return known;
   const { graph } = elaborateSpec(spec, { set });
-  return [...compileFor(graph, builtinProfiles[profile], { fuse }).plan.kernels.item];
+  const { item } = compileFor(graph, builtinProfiles[profile], { fuse }).plan.kernels;
+  compiled.set(key, item);
+  return item;
 }
 
 const countOf = (kernels: readonly TileKernel[], layer: string): number =>

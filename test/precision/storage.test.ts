@@ -39,19 +39,24 @@ const types = [
   "fp8_e5m2",
 ];
 
+/** Sizes that no block and no group divides, dealt among the types. */
+const AWKWARD = [
+  { T: 3, D: 6, K: 5, H: 2 },
+  { T: 2, D: 13, K: 17, H: 3 },
+];
+
 describe.each(types)("everything stored as %s", (type) => {
-  it.each([
-    { T: 3, D: 6, K: 5, H: 2 },
-    { T: 1, D: 1, K: 1, H: 1 },
-    { T: 2, D: 13, K: 17, H: 3 },
-    { T: 4, D: 16, K: 32, H: 2 },
-  ])("agrees with the reference on the same values, %o", { timeout: 60_000 }, async (set) => {
-    await expectAgrees(device, model(`"**" = ${type}`), {
-      set,
-      sizes: [{ requests: 2, candidates: 5 }],
-      tolerance: F32,
-    });
-  });
+  it.each([{ T: 1, D: 1, K: 1, H: 1 }, AWKWARD[types.indexOf(type) % 2], { T: 4, D: 16, K: 32, H: 2 }])(
+    "agrees with the reference on the same values, %o",
+    { timeout: 60_000 },
+    async (set) => {
+      await expectAgrees(device, model(`"**" = ${type}`), {
+        set,
+        sizes: [{ requests: 2, candidates: 5 }],
+        tolerance: F32,
+      });
+    },
+  );
 });
 
 /** 12 · 8 · 8 weights in a product that keeps their leading axis, and 61 rows of 7. */

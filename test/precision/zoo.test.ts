@@ -1,7 +1,7 @@
 /**
  * Every example with its parameters in all storage types at once, dealt in turn, against the reference on the same stored values: each
- * kernel and each task. A GPU's kernels compute with f16 between them, so the bound is f16's, for W8A16 as for the rest; a software
- * device's in f32, and the bound is f32's.
+ * kernel and each task. A GPU's kernels compute with f16 between them, so the bound is f16's, for W8A16 as for the rest.
+ * decode.test.ts has what a software device computes of them, in f32.
  *
  * The kernels are made for one candidate, which drivers compile in half the time, and called with more: tiles are ragged.
  */
@@ -14,7 +14,7 @@ import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { toleranceOf } from "../../src/runtime/verify.ts";
 import { type Model, models, specOf, title } from "../cuda/models.ts";
 import { elaborateText } from "../model/harness.ts";
-import { expectCallsAgree, F32_EXP, graphOfSpec, openZoo } from "../support/zoo.ts";
+import { expectCallsAgree, graphOfSpec, openZoo } from "../support/zoo.ts";
 
 let device: WebGpuDevice;
 beforeAll(async () => {
@@ -45,19 +45,19 @@ function precisionOf({ set, ...model }: Model, first: number): string {
   return [...lines, ...without.map((path) => `"${path}" = f16`)].join("; ");
 }
 
-async function expectStored(model: Model, i: number, compute: "f16" | "f32"): Promise<void> {
-  const given = graphOfSpec(specOf(model), model.set, `compute = ${compute}; ${precisionOf(model, i)}`);
+async function expectStored(model: Model, i: number): Promise<void> {
+  const given = graphOfSpec(specOf(model), model.set, `compute = f16; ${precisionOf(model, i)}`);
   const graph = { ...given, serve: { requests: 1, candidates: 1 } };
   expect(graph.params.some(({ storage }) => needsScale(storage.element))).toBe(true);
-  const features = { ...device.profile.features, software: compute === "f32" };
+  const features = { ...device.profile.features, software: false };
   const profile: Profile = { ...device.profile, features };
-  const tolerance = compute === "f32" ? F32_EXP : toleranceOf(graph);
+  const tolerance = toleranceOf(graph);
   expect(tolerance).toBeLessThanOrEqual(3e-3);
   const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
   // The error of one score alone would be that of its cancellation.
   const call = drawnInputs(graph.features, { requests: 3, candidates: 29, seed: 6 });
   const { plan } = await expectCallsAgree(device, graph, weights, [call], tolerance, profile, true);
-  const half = compute === "f16" && device.profile.features.f16;
+  const half = device.profile.features.f16;
   expect(plan.values.some(({ packing }) => packing?.native === true)).toBe(half);
 }
 
@@ -74,15 +74,5 @@ const examples = models
   .map((model, i) => ({ ...model, set: { ...model.set, ...SMALLER[model.name] }, i }));
 
 describe.each(examples)("the zoo in all storage types, computed in f16", ({ i, ...model }) => {
-  it(title(model), { timeout: 120_000 }, () => expectStored(model, i, "f16"));
+  it(title(model), { timeout: 120_000 }, () => expectStored(model, i));
 });
-
-/** Lists of experts, tables, sums of sums: what decoding has to go through on a software device (decode.test.ts has the rest). */
-const decoding = ["rankmixer_moe", "large_memory"];
-
-describe.each(examples.filter(({ name }) => decoding.includes(name)))(
-  "the zoo in all storage types, computed in f32",
-  ({ i, ...model }) => {
-    it(title(model), { timeout: 120_000 }, () => expectStored(model, i, "f32"));
-  },
-);

@@ -109,13 +109,18 @@ describe("the first launch of every pipeline", () => {
     return result;
   }
 
-  async function warmed(another: WebGpuDevice["another"], on = true): Promise<readonly [number, number]> {
+  async function warmed(
+    another: WebGpuDevice["another"],
+    on = true,
+    load = 0,
+  ): Promise<readonly [number, number]> {
     let last: readonly [number, number] = [0, 0];
     await cold(async (gpu, pipelines) => {
       await warmPipelines({
         device: { ...device, gpu, profile: software(on), another },
         pipelines,
         processors: 2,
+        load,
         wait: slowly,
         onProgress: (done, total) => {
           last = [done, total];
@@ -149,6 +154,15 @@ describe("the first launch of every pipeline", () => {
       asked++;
     };
     expect(await warmed(another, false)).toEqual([kernels.length, kernels.length]);
+    expect(asked).toBe(0);
+  });
+
+  it("asks for no help where the processors are busy", async () => {
+    let asked = 0;
+    const another = async (): Promise<undefined> => {
+      asked++;
+    };
+    expect(await warmed(another, true, 2.5)).toEqual([kernels.length, kernels.length]);
     expect(asked).toBe(0);
   });
 

@@ -3,10 +3,11 @@
  * for seconds, on the one thread that executes a device's queue. So the launches are given out to several devices of the adapter,
  * each with a thread of its own. What the helpers compile reaches the engine's device through the driver's cache on disk: its own
  * launches of those kernels take milliseconds. (A driver without a cache compiles them twice, as late as it would have anyway.)
+ * Where other work keeps the processors busy nobody helps: opening devices and making pipelines twice took a fifth longer there.
  *
  * A launch has one workgroup and no rows, so a kernel finds nothing to do; its buffers are a few words that nobody reads.
  */
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { CALL_WORDS } from "../../ir/plan.ts";
 import type { WebGpuDevice } from "../device.ts";
 import { BYTES } from "./layout.ts";
@@ -16,6 +17,8 @@ import { createPipelines, type WebGpuPipeline } from "./pipelines.ts";
 const PATIENCE_MS = 20;
 /** More helpers cost more to open than they save. */
 const MOST_HELPERS = 3;
+/** Threads that want to run, for each processor, from which on a helper would only take turns with others. */
+const BUSY = 1.25;
 /** Pipelines are handed out by size, largest first, so many portions for each device that one more hardly waits for the last. */
 const PORTIONS = 4;
 /** Larger than what any kernel needs of a binding that it does not read. */
@@ -27,6 +30,8 @@ export interface WarmOptions {
   readonly pipelines: readonly WebGpuPipeline[];
   /** Of the machine, for a device that is software. */
   readonly processors?: number;
+  /** Threads of the machine that want to run, of late. Default: the load average, which systems without one give as 0. */
+  readonly load?: number;
   readonly wait: <T>(kind: string, promise: Promise<T>) => Promise<T>;
   readonly onProgress: (done: number, total: number) => void;
 }
@@ -35,7 +40,8 @@ export interface WarmOptions {
 const warm = new WeakSet<GPUComputePipeline>();
 
 export async function warmPipelines(options: WarmOptions): Promise<void> {
-  const { device, pipelines, processors = availableParallelism(), wait, onProgress } = options;
+  const { device, pipelines, wait, onProgress } = options;
+  const { processors = availableParallelism(), load = loadavg()[0] ?? 0 } = options;
   const cold = pipelines.filter(({ pipeline }) => !warm.has(pipeline));
   const queue = cold.toSorted((a, b) => b.text.text.length - a.text.text.length);
   let done = 0;
@@ -54,9 +60,8 @@ export async function warmPipelines(options: WarmOptions): Promise<void> {
     }
     return launcher;
   })();
-  const helpers = device.profile.features.software
-    ? Math.min(MOST_HELPERS, processors - 1, cold.length - 1)
-    : 0;
+  const idle = device.profile.features.software && load < BUSY * processors;
+  const helpers = idle ? Math.min(MOST_HELPERS, processors - 1, cold.length - 1) : 0;
   const ended = own.then(
     () => true,
     () => true,

@@ -31,8 +31,8 @@ function formOf(name: string, text: string): string {
   });
 }
 
-/** Of each kind of product: per-token, by a router's choice, of a score, of many sizes. */
-const ON_TENSOR_CORES = ["quickstart", "rankmixer_moe", "hstu", "mmoe", "pangu"];
+/** Of each kind of product: per-token, by a router's choice, of a score. */
+const ON_TENSOR_CORES = ["quickstart", "rankmixer_moe", "hstu"];
 
 describe.each([
   { arch: "sm_80", compute: "f32", chosen: models },

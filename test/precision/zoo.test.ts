@@ -73,6 +73,9 @@ const examples = models
   .filter(({ name }, i) => models.findIndex((other) => other.name === name) === i)
   .map((model, i) => ({ ...model, set: { ...model.set, ...SMALLER[model.name] }, i }));
 
-describe.each(examples)("the zoo in all storage types, computed in f16", ({ i, ...model }) => {
+/** A half of them, which takes half of a minute to compile; all with RMXC_WHOLE_ZOO=1. */
+const chosen = examples.filter(({ i }) => process.env.RMXC_WHOLE_ZOO === "1" || i % 2 === 0);
+
+describe.each(chosen)("the zoo in all storage types, computed in f16", ({ i, ...model }) => {
   it(title(model), { timeout: 120_000 }, () => expectStored(model, i));
 });

@@ -31,7 +31,7 @@ model m(L: int = 12, K: int = 3, D: int = 4, M: int = 2, recent: int = 2, layers
 }`;
 
 const SIZES = [
-  { L: 12, K: 3, D: 4, M: 2, recent: 2, layers: 2 },
+  { L: 9, K: 3, D: 4, M: 2, recent: 2, layers: 2 },
   { L: 5, K: 1, D: 6, M: 3, recent: 5, layers: 1 },
 ];
 

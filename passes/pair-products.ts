@@ -41,9 +41,20 @@ export const pairProducts = definePass<Fused, Fused>({
     };
     const of = (kernels: readonly TileKernel[]): readonly TileKernel[] =>
       pairAll(kernels, plan, wanted, most, thin);
-    return { graph, plan: { ...plan, kernels: { load, user: of(user), item: of(item) } }, ...rest };
+    const kernels = { load, user: of(user), item: of(item) };
+    return { graph, plan: { ...plan, kernels, values: withoutLost(plan.values, kernels) }, ...rest };
   },
 });
+
+/** Values that no kernel touches any more hold no node's value. */
+function withoutLost(values: Plan["values"], { load, user, item }: Plan["kernels"]): Plan["values"] {
+  const touched = new Set([...load, ...user, ...item].flatMap((k) => k.buffers.map(({ value }) => value)));
+  return values.map((value) => {
+    if (value.home.kind !== "temp" || touched.has(value.id)) return value;
+    const { node: _, ...empty } = value;
+    return empty;
+  });
+}
 
 /** Whether anything but kernel `by` needs a value in memory. */
 type Wanted = (value: number, by: TileKernel) => boolean;

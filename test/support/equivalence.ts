@@ -138,17 +138,8 @@ export function expectKernels(
       return input.params.read(path, 0, numel(info?.shape ?? []));
     },
   });
-  const { load, user, item } = plan.kernels;
-  const written = new Set(
-    [...load, ...user, ...item].flatMap(({ buffers }) =>
-      buffers.filter(({ access }) => access === "write").map(({ value }) => value),
-    ),
-  );
   const computed = plan.values.filter(
-    (v) =>
-      v.node !== undefined &&
-      !["param", "input", "rows"].includes(v.home.kind) &&
-      (v.home.kind !== "temp" || written.has(v.id)),
+    (v) => v.node !== undefined && !["param", "input", "rows"].includes(v.home.kind),
   );
   const wanted = evaluate(
     graph,

@@ -3,20 +3,18 @@
  * v and the weights to 16 bits; a fragment in the wrong place would be an error of its own size.
  */
 import { describe, expect, it } from "vitest";
-import { printCuda } from "../../backends/cuda/print.ts";
-import { lowerKernel } from "../../backends/lower/index.ts";
 import { scheduleSpace } from "../../passes/scheduling/space.ts";
 import { compileFor } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { sm_80 } from "../../src/ir/profiles.ts";
-import { type Schedule, withSchedule } from "../../src/ir/schedule.ts";
-import type { TileKernel } from "../../src/ir/tile.ts";
+import type { Schedule } from "../../src/ir/schedule.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { type AttentionForm, attention } from "../support/attention.ts";
 import { graphOfSpec } from "../support/zoo.ts";
 import { HostProgram } from "./host.ts";
+import { rescheduled } from "./products.ts";
 import { inspected } from "./zoo.ts";
 
 const BASE: AttentionForm = {
@@ -105,22 +103,13 @@ async function agrees(
   const serve = { requests: 3, candidates: several };
   const precision = { ...graph.precision, compute: format };
   const compiled = compileFor({ ...graph, serve, precision }, sm_80, { reuseArena: false });
-  const { plan } = compiled;
-  let count = 0;
-  const one = (kernel: TileKernel): TileKernel => {
-    if (!kernel.body.some((s) => s.kind === "score")) return kernel;
+  const { variant, names } = rescheduled(compiled, (kernel) => {
+    if (!kernel.body.some((s) => s.kind === "score")) return undefined;
     const wanted = ({ lowering: l }: Schedule): boolean =>
       l.kind === "flash" && l.warps === warps && l.keys === keys;
-    const schedule = scheduleSpace(kernel, plan, sm_80, undefined, format).find(wanted);
-    if (schedule === undefined) return kernel;
-    count++;
-    return withSchedule(kernel, schedule);
-  };
-  const { load, user, item } = plan.kernels;
-  const kernels = { load, user: user.map(one), item: item.map(one) };
-  expect(count).toBeGreaterThan(0);
-  const texts = [...load, ...kernels.user, ...kernels.item].map((k) => printCuda(lowerKernel(k, plan)));
-  const variant = { ...compiled, plan: { ...plan, kernels }, kernels: texts };
+    return scheduleSpace(kernel, compiled.plan, sm_80, undefined, format).find(wanted);
+  });
+  expect(names.length).toBeGreaterThan(0);
   const program = new HostProgram(variant);
   try {
     const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
@@ -143,5 +132,5 @@ async function agrees(
   } finally {
     program.close();
   }
-  return texts.map(({ text }) => text);
+  return variant.kernels.map(({ text }) => text);
 }

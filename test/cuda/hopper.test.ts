@@ -6,31 +6,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { printCuda } from "../../backends/cuda/print.ts";
-import { lowerKernel } from "../../backends/lower/index.ts";
-import { evaluate } from "../../backends/reference/evaluate.ts";
 import { onHopper } from "../../passes/scheduling/hopper.ts";
 import { readArtifact, writeArtifact } from "../../src/artifact.ts";
 import { compileFor, type Variant } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import type { KernelText } from "../../src/ir/plan.ts";
 import { sm_90a } from "../../src/ir/profiles.ts";
-import { withSchedule } from "../../src/ir/schedule.ts";
-import { type Lowering, partsOf, type TileKernel, workgroupsOf } from "../../src/ir/tile.ts";
-import { drawnInputs } from "../../src/runtime/drawninputs.ts";
-import type { ModelInputs } from "../../src/runtime/inputs.ts";
-import { relativeError } from "../../src/runtime/verify.ts";
-import type { WeightSource } from "../../src/runtime/weights.ts";
-import { allKernels } from "../../src/variant.ts";
+import { type Lowering, partsOf, workgroupsOf } from "../../src/ir/tile.ts";
 import { moeSpec } from "../sparse/specs.ts";
 import { graphOfSpec } from "../support/zoo.ts";
 import { assemble, findNvcc } from "./compiler.ts";
-import { HostProgram } from "./host.ts";
 import { specOf } from "./models.ts";
+import { rescheduled, taskErrors } from "./products.ts";
 import { expectHostAgrees } from "./zoo.ts";
 
 type Hopper = Extract<Lowering, { kind: "hopper" }>;
-type Dot = Extract<TileKernel["body"][number], { kind: "dot" }>;
 
 /**
  * Products with weights of each token, along their own axis in memory and (`back`, since `down` wants `v` the other way round)
@@ -97,18 +87,6 @@ const lowering = (
   blocks,
 });
 
-const whole =
-  (seed: number) =>
-  (i: number): number =>
-    ((((i + 7 * seed) * 2654435761) >>> 8) % 5) - 2;
-
-const wholeWeights: WeightSource = {
-  read: (_path, start, count) => Float32Array.from({ length: count }, (_, i) => whole(1)(start + i)),
-  has: () => true,
-  release() {},
-  close() {},
-};
-
 function graphOf(half: Hopper["half"], set: Readonly<Record<string, number>>): Graph {
   return graphOfSpec(
     SPEC,
@@ -118,26 +96,14 @@ function graphOf(half: Hopper["half"], set: Readonly<Record<string, number>>): G
 }
 
 /** The variant with every product that can be lowered so. */
-function withHopper(
-  variant: Variant,
-  given: Hopper,
-): { readonly variant: Variant; readonly names: string[] } {
-  const { plan } = variant;
-  const names: string[] = [];
-  const one = (kernel: TileKernel): TileKernel => {
-    const dot = kernel.body.find((s): s is Dot => s.kind === "dot");
-    if (dot === undefined || onHopper(kernel, plan.values, dot, given.half, sm_90a, 1000).length === 0)
-      return kernel;
-    names.push(kernel.name);
+const withHopper = (variant: Variant, given: Hopper): ReturnType<typeof rescheduled> =>
+  rescheduled(variant, (kernel, dot) => {
+    const { values } = variant.plan;
+    if (dot === undefined || onHopper(kernel, values, dot, given.half, sm_90a, 1000).length === 0)
+      return undefined;
     const tiles = { [dot.m]: 64 * (given.turns ? 1 : given.groups) * given.cluster, [dot.n]: given.columns };
-    return withSchedule(kernel, { lowering: given, tiles, steps: { [dot.k]: 64 } });
-  };
-  const { load, user, item } = plan.kernels;
-  const kernels = { load: load.map(one), user: user.map(one), item: item.map(one) };
-  const changed = { ...plan, kernels };
-  const texts = allKernels(changed).map((kernel) => printCuda(lowerKernel(kernel, changed)));
-  return { variant: { ...variant, plan: changed, kernels: texts }, names };
-}
+    return { lowering: given, tiles, steps: { [dot.k]: 64 } };
+  });
 
 const cases = [
   { set: { T: 1, D: 64, K: 64 }, candidates: 1, schedule: lowering("bf16", 1, 64, 2, 1, 1) },
@@ -170,26 +136,7 @@ interface Lowered {
 
 /** The relative error of each task, on whole numbers. */
 function errorsOf({ graph, candidates, variant }: Omit<Lowered, "names">): Map<string, number> {
-  const program = new HostProgram(variant);
-  try {
-    const drawn = drawnInputs(graph.features, { requests: 1, candidates, seed: 3 });
-    const features = new Map([...drawn.features].map(([name, x]) => [name, x.map((_, i) => whole(5)(i))]));
-    const inputs: ModelInputs = { ...drawn, features };
-    const run = program.run(inputs, wholeWeights);
-    const meant = evaluate(
-      graph,
-      { ...inputs, params: wholeWeights },
-      graph.outputs.map((o) => o.value),
-    );
-    return new Map(
-      graph.outputs.map(({ name }, i) => {
-        const output = variant.plan.outputs.find((o) => o.task === name);
-        return [name, relativeError(run.read(output?.value ?? -1).data, meant[i]?.data ?? [])];
-      }),
-    );
-  } finally {
-    program.close();
-  }
+  return taskErrors(variant, graph, candidates);
 }
 
 describe("products of warpgroups", () => {

@@ -4,20 +4,14 @@
  * another is, operands are copied; both sides (`deep`), one of them (`up`, `down`, `back`), along either axis.
  */
 import { describe, expect, it } from "vitest";
-import { printCuda } from "../../backends/cuda/print.ts";
-import { lowerKernel } from "../../backends/lower/index.ts";
-import { evaluate } from "../../backends/reference/evaluate.ts";
 import { compileFor, type Variant } from "../../src/compile.ts";
 import { sm_80 } from "../../src/ir/profiles.ts";
-import { withSchedule } from "../../src/ir/schedule.ts";
-import type { Lowering, TileKernel } from "../../src/ir/tile.ts";
+import type { Lowering } from "../../src/ir/tile.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
-import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import type { ModelInputs } from "../../src/runtime/inputs.ts";
-import { relativeError } from "../../src/runtime/verify.ts";
 import type { WeightSource } from "../../src/runtime/weights.ts";
 import { graphOfSpec } from "../support/zoo.ts";
-import { HostProgram } from "./host.ts";
+import { rescheduled, taskErrors, wholeInputs, wholeWeights } from "./products.ts";
 
 type Mma = Extract<Lowering, { kind: "mma" }>;
 
@@ -30,42 +24,16 @@ const mma = (
   stages: Mma["stages"],
 ): Mma => ({ kind: "mma", format, warpsM, warpsN, tilesM, tilesN, stages });
 
-/** The variant with every product of a plain grid lowered so. */
-function withMma(
-  variant: Variant,
-  lowering: Mma,
-  step: number,
-): { readonly variant: Variant; readonly count: number } {
-  const { plan } = variant;
-  let count = 0;
-  const one = (kernel: TileKernel): TileKernel => {
-    const dot = kernel.body.find((s) => s.kind === "dot");
-    if (dot?.kind !== "dot") return kernel;
-    count++;
+/** The variant with every product lowered so. */
+const withMma = (variant: Variant, lowering: Mma, step: number): ReturnType<typeof rescheduled> =>
+  rescheduled(variant, (_, dot) => {
+    if (dot === undefined) return undefined;
     const tiles = {
       [dot.m]: 16 * lowering.warpsM * lowering.tilesM,
       [dot.n]: 8 * lowering.warpsN * lowering.tilesN,
     };
-    return withSchedule(kernel, { lowering, tiles, steps: { [dot.k]: step } });
-  };
-  const { load, user, item } = plan.kernels;
-  const kernels = { load: load.map(one), user: user.map(one), item: item.map(one) };
-  const all = [...kernels.load, ...kernels.user, ...kernels.item];
-  const texts = all.map((kernel) => printCuda(lowerKernel(kernel, plan)));
-  return { variant: { ...variant, plan: { ...plan, kernels }, kernels: texts }, count };
-}
-
-const whole =
-  (seed: number) =>
-  (i: number): number =>
-    ((((i + 7 * seed) * 2654435761) >>> 8) % 5) - 2;
-
-const wholeWeights: WeightSource = {
-  read: (_path, start, count) => Float32Array.from({ length: count }, (_, i) => whole(1)(start + i)),
-  has: () => true,
-  release() {},
-  close() {},
-};
+    return { lowering, tiles, steps: { [dot.k]: step } };
+  });
 
 const SPEC = `
 model m(T: int, D: int, K: int) {
@@ -111,30 +79,13 @@ function errorsOf(
     reuseArena: false,
     fuse: "vertical",
   });
-  const { variant, count } = withMma(compiled, lowering, step);
-  expect(count).toBeGreaterThan(0);
+  const { variant, names } = withMma(compiled, lowering, step);
+  expect(names.length).toBeGreaterThan(0);
   const copies = variant.kernels.map(
     ({ text }) => text.match(/\bcopy_async(_part)?\(\w+_tile/g)?.length ?? 0,
   );
   expect(copies.some((n) => n > 0)).toBe(stored);
-  const program = new HostProgram(variant);
-  try {
-    const inputs = change(drawnInputs(graph.features, { requests: 1, candidates, seed: 3 }));
-    const run = program.run(inputs, weights);
-    const meant = evaluate(
-      graph,
-      { ...inputs, params: weights },
-      graph.outputs.map((o) => o.value),
-    );
-    return new Map(
-      graph.outputs.map(({ name }, i) => {
-        const output = variant.plan.outputs.find((o) => o.task === name);
-        return [name, relativeError(run.read(output?.value ?? -1).data, meant[i]?.data ?? [])];
-      }),
-    );
-  } finally {
-    program.close();
-  }
+  return taskErrors(variant, graph, candidates, weights, change);
 }
 
 // One row of one tile is the same to most schedules.
@@ -147,12 +98,8 @@ describe("products on tensor cores", () => {
     "are exact where the operands are, $shape $schedule",
     { timeout: 120_000 },
     ({ shape, schedule }) => {
-      const change = (inputs: ModelInputs): ModelInputs => ({
-        ...inputs,
-        features: new Map([...inputs.features].map(([name, x]) => [name, x.map((_, i) => whole(5)(i))])),
-      });
       // Sums of a few hundred small whole numbers; `down` multiplies them again, and they must fit 16 bits there.
-      const errors = errorsOf(shape, schedule, wholeWeights, change);
+      const errors = errorsOf(shape, schedule, wholeWeights, wholeInputs);
       expect(errors.get("up")).toBe(0);
       expect(errors.get("back")).toBe(0);
       expect(errors.get("deep")).toBe(0);

@@ -51,7 +51,7 @@ export const fuse = definePass<Graph, Fused>({
     }
     const values = new ValueTable(graph, profile, kept, outputs);
     const names = new Names(C_FUNCTIONS);
-    const context = { graph, values, stored, names };
+    const context = { graph, values, stored, names, profile };
     const listed = new Set<number>();
     const kernels = groups.flatMap((group): TileKernel[] => {
       const { rows } = graph.nodes[group.root];

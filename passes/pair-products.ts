@@ -5,7 +5,8 @@
  *     g[n, t, d] = Σ_k x[n, t, k] · w_g[t, k, d]                 acc_g, acc over k at once
  *     h[n, t, d] = silu(g[n, t, d]) · Σ_k x[n, t, k] · w_u[…]    h = silu(acc_g) · acc
  *
- * It comes before `schedule`, which sizes tiles for both sums. The first result is stored only if something else reads it.
+ * It comes before `schedule`, which sizes tiles for both sums. The first result is stored only if something else reads it. Products
+ * of the experts' active rows pair like any other: both run over the same list.
  *
  * Two sums take twice the registers. A software device has so few that what the shared rows save is lost as soon as there are
  * rows enough to fill a tile: with 64 of them two kernels of 32 rows took 26 ms, one of twice 16 rows 29, of twice 32 rows 33
@@ -41,10 +42,22 @@ export const pairProducts = definePass<Fused, Fused>({
     };
     const of = (kernels: readonly TileKernel[]): readonly TileKernel[] =>
       pairAll(kernels, plan, wanted, most, thin);
-    const kernels = { load, user: of(user), item: of(item) };
+    const kernels = { load, user: relaunched(of(user)), item: relaunched(of(item)) };
     return { graph, plan: { ...plan, kernels, values: withoutLost(plan.values, kernels) }, ...rest };
   },
 });
+
+/** Kernels over a list have places in its table of launches one after the other, a pair one for both. */
+function relaunched(kernels: readonly TileKernel[]): readonly TileKernel[] {
+  const counts = new Map<number, number>();
+  return kernels.map((kernel) => {
+    if (kernel.indirect === undefined) return kernel;
+    const { value } = kernel.indirect;
+    const index = counts.get(value) ?? 0;
+    counts.set(value, index + 1);
+    return { ...kernel, indirect: { value, index } };
+  });
+}
 
 /** Values that no kernel touches any more hold no node's value. */
 function withoutLost(values: Plan["values"], { load, user, item }: Plan["kernels"]): Plan["values"] {
@@ -91,7 +104,8 @@ function rowsOf(kernel: TileKernel, { serve }: Plan): number {
 
 /** The kernel of both; undefined where they are no such pair. */
 function paired(first: TileKernel, second: TileKernel, plan: Plan, wanted: Wanted): TileKernel | undefined {
-  if ([first, second].some((k) => k.indirect || k.slicing || k.lists)) return undefined;
+  if ([first, second].some((k) => k.slicing || k.lists)) return undefined;
+  if (first.indirect?.value !== second.indirect?.value) return undefined;
   const [before, after] = [partsOf(first), partsOf(second)];
   if (before === undefined || after === undefined) return undefined;
   const [p, q] = [before.dot, after.dot];

@@ -87,7 +87,8 @@ function tokenmixer(candidates: number, experts: number): Case {
     set: { ...set, experts },
     candidates,
     compute: "bf16",
-    precision: 'compute = bf16\n"**.ffn.*" = bf16',
+    // Every product's weights, the shared expert's too; the router's small ones stay in f32.
+    precision: ["compute = bf16", ...["gate", "up", "down"].map((each) => `"**.${each}" = bf16`)].join("\n"),
     // One expert of four a quarter as wide, and the shared one.
     flops: (sparse ? 1 : 2) * weights * candidates,
     weightBytes: weights * 2,

@@ -108,10 +108,22 @@ class KernelBuilder {
     const nameOf = (label: number): string => names[op.out.indexOf(label)];
     const at = new Map<number, Expr>();
     for (const label of roles.batch) at.set(label, this.addGrid(nameOf(label), sizes.get(label) ?? 1));
-    const n = this.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
-    const m = node.rows
-      ? this.rowsOfProduct(node.rows, op, at)
-      : this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
+    const columns = (): string =>
+      this.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
+    const { rows } = node;
+    let m: string;
+    let n: string;
+    if (rows && !this.context.profile.features.software) {
+      // A GPU has many tiles at a time: all columns of some rows, whose group's weights stay in L2, and each row is fetched once.
+      m = this.rowsOfProduct(rows, op, at);
+      n = columns();
+    } else {
+      // A core has one tile at a time: a panel of columns stays in its cache while rows go by.
+      n = columns();
+      m = rows
+        ? this.rowsOfProduct(rows, op, at)
+        : this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
+    }
     const k = innerNames(1, [...names, "m", "c"])[0];
     const extent = roles.k.reduce((p, l) => p * (sizes.get(l) as number), 1);
     this.inner.push({ name: k, extent, step: 1 });

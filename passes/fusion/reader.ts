@@ -18,6 +18,7 @@ import type { Graph, Node, Operand, Stage } from "../../src/ir/graph.ts";
 import type { ElementOf } from "../../src/ir/ops/def.ts";
 import { opDef } from "../../src/ir/ops/index.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
+import type { Profile } from "../../src/ir/profile.ts";
 import { simplify } from "../../src/ir/simplify.ts";
 import { scaleAxes, storageOf } from "../../src/ir/storage.ts";
 import { isSource } from "../restrict.ts";
@@ -32,6 +33,7 @@ export interface FusionContext {
   readonly values: ValueTable;
   readonly stored: ReadonlySet<number>;
   readonly names: Names;
+  readonly profile: Profile;
 }
 
 export class Reader {

@@ -24,6 +24,12 @@ export const FFN = `
   y = einsum("t e k, t e k d -> t e d", h, w2)
   o = einsum("t e, t e d -> t d", g, y)`;
 
+/** The same with a gate of their own beside the first layer. */
+export const GATED_FFN = FFN.replace("param b1: [T, E, K] = zeros", "param v1: [T, E, D, K]").replace(
+  'gelu(einsum("t d, t e d k -> t e k", x, w1) + b1)',
+  'silu(einsum("t d, t e d k -> t e k", x, w1)) * einsum("t d, t e d k -> t e k", x, v1)',
+);
+
 export function moeSpec(options: MoeOptions = {}): string {
   const { tokens = 3, width = 12, experts = 4, hidden = 16, gate = topK(2), mix = FFN } = options;
   return `

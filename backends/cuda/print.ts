@@ -165,7 +165,7 @@ class Printer {
         out("}");
         return;
       case "store":
-        out(`${this.target(s.binding, s.index, s.value.type.width, s.component)} = ${this.text(s.value)};`);
+        out(`${this.target(s.binding, s.index, s.value.type, s.component)} = ${this.text(s.value)};`);
         return;
       case "store_shared":
         out(`${s.array}[${this.text(s.index)}] = ${this.text(s.value)};`);
@@ -240,7 +240,7 @@ class Printer {
       case "component":
         return { text: `${this.text(e.of, ATOM)}.${"xyzw"[e.at]}`, level: ATOM };
       case "load":
-        return { text: this.place(e.binding, e.index, e.type.width), level: ATOM };
+        return { text: this.place(e.binding, e.index, e.type), level: ATOM };
       case "shared":
         return { text: `${e.array}[${this.text(e.index)}]`, level: ATOM };
       case "matrices": {
@@ -260,18 +260,24 @@ class Printer {
     return b;
   }
 
-  /** An element, or a group of four, of a binding. */
-  private place(binding: number, index: ThreadExpr, width: 1 | 4): string {
+  /** An element, a group of four, or 16 bytes (words of a binding of something else) of a binding. */
+  private place(binding: number, index: ThreadExpr, { of, width }: ThreadType): string {
     const b = this.binding(binding);
+    if (of === "u32" && width === 4) return `${groupsOf16(b)}[${this.text(index)}]`;
     if (b.width === width) return `${b.name}[${this.text(index)}]`;
     if (width === 4) throw new Error(`internal: ${b.name} is not bound as groups of four`);
     if (index.kind === "const") return `${b.name}[${Math.floor(index.value / 4)}].${"xyzw"[index.value % 4]}`;
     return `${elements(b)}[${this.text(index)}]`;
   }
 
-  private target(binding: number, index: ThreadExpr, width: 1 | 4, component: number | undefined): string {
-    if (component === undefined) return this.place(binding, index, width);
-    return `${this.place(binding, index, 4)}.${"xyzw"[component]}`;
+  private target(
+    binding: number,
+    index: ThreadExpr,
+    type: ThreadType,
+    component: number | undefined,
+  ): string {
+    if (component === undefined) return this.place(binding, index, type);
+    return `${this.place(binding, index, { ...type, width: 4 })}.${"xyzw"[component]}`;
   }
 
   private constant(value: number, { of, width }: ThreadType): Text {

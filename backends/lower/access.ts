@@ -16,6 +16,7 @@ import { freshName } from "./names.ts";
 
 /** The place within a group of four. */
 export const LANE = "%4";
+const OCTET = "/8";
 /** The first index of a sliced axis in this launch. */
 export const SLICE_FROM = "@from";
 
@@ -30,6 +31,16 @@ export function groupAxis(name: string): string {
 export function quadruple(extent: AxisExtent, group: string): Expr {
   const groups = typeof extent === "number" ? Math.ceil(extent / 4) : extent;
   return add(mul(axis(group, groups), int(4)), axis(LANE, 4));
+}
+
+/** What q of an axis is called that is dealt eight at a time: two groups of four, 16 bytes where numbers have 16 bits. */
+export function octetAxis(name: string): string {
+  return `${name}${OCTET}`;
+}
+
+/** 8q + 4h + c: half `h` of eight neighbours, a group of four by itself, with `octet` as the name of q. */
+export function halfOctet(extent: number, octet: string, h: 0 | 1): Expr {
+  return add(mul(axis(octet, extent / 8), int(8)), add(axis(LANE, 4), int(4 * h)));
 }
 
 /** 8q + c for the axis `name`, with `group` as the name of q: what 16 bytes hold of 16-bit numbers. */
@@ -95,8 +106,11 @@ export class Bindings {
   private readonly sliced: ReadonlySet<number>;
   /** Leading axes of sliced values that the slices count through. */
   private readonly depth: number;
+  /** Whether a text may read one binding in several widths (CUDA). */
+  private readonly casts: boolean;
 
-  constructor(kernel: TileKernel, values: readonly PlanValue[]) {
+  constructor(kernel: TileKernel, values: readonly PlanValue[], casts = false) {
+    this.casts = casts;
     this.sliced = new Set(kernel.slicing?.values ?? []);
     this.depth = kernel.slicing?.depth ?? 1;
     const names = new Set<string>();
@@ -172,6 +186,35 @@ export class Bindings {
       return { vector: simplify(floordiv(rest, int(4 / perGroup))), first };
     }
     return undefined;
+  }
+
+  /** The 16 bytes, two groups of four, that hold group `at` of a sweep by octets, and which of the two it is. */
+  octet(source: number, at: Expr): { readonly octet: Expr; readonly half: 0 | 1 } | undefined {
+    const { value } = this.entry(source);
+    const dealt = [...axesOf(at).keys()].some((name) => name.includes(OCTET));
+    if (!this.casts || !dealt || nativeHalf(value) === undefined || value.unit % 8 !== 0) return undefined;
+    for (const half of [0, 1] as const) {
+      const rest = simplify(sub(at, int(half)));
+      if (divisibleBy(rest, 2)) return { octet: simplify(floordiv(rest, int(2))), half };
+    }
+    return undefined;
+  }
+
+  /** Whether an access fetches 16 bytes at a time where `name` is dealt eight at a time. */
+  inOctets(
+    e: { readonly source: number; readonly index: readonly Expr[] },
+    name: string,
+    extent: number,
+  ): boolean {
+    if (!this.entry(e.source).groups || !e.index.some((part) => axesOf(part).has(name))) return false;
+    const eight = new Map([[name, halfOctet(extent, octetAxis(name), 0)]]);
+    const at = groupOffset(
+      this.offset(
+        e.source,
+        e.index.map((part) => substitute(part, eight)),
+      ),
+    );
+    return at !== undefined && this.octet(e.source, at) !== undefined;
   }
 
   /** Whether `load`s of an expression gain from widening `name` to four: one at least becomes a vector load. */

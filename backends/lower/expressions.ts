@@ -23,7 +23,7 @@ import {
 import type { PlanValue } from "../../src/ir/plan.ts";
 import { affineIn, bounds, simplify } from "../../src/ir/simplify.ts";
 import type { Half, Scalar, ThreadExpr, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
-import { BOOL, call, component, constant, gather4, i32, splat, widen } from "../../src/ir/thread.ts";
+import { BOOL, call, component, constant, gather4, i32, splat, U32, widen } from "../../src/ir/thread.ts";
 import type { Bindings } from "./access.ts";
 import { LANE, nativeHalf } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
@@ -110,12 +110,23 @@ export function convert(e: ThreadExpr, of: Scalar): ThreadExpr {
   return of === "bool" ? call("ne", type, e, constant(0, e.type)) : call("convert", type, e);
 }
 
-/** As a 16-bit number; what is beyond the largest of f16 becomes the largest (bf16 reaches as far as f32). */
+/** As a 16-bit number. */
 function toHalf(e: ThreadExpr, half: Half): ThreadExpr {
-  if (half === "bf16") return convert(e, half);
+  return convert(inHalf(e, half), half);
+}
+
+/** What is beyond the largest of f16 becomes the largest (bf16 reaches as far as f32). */
+function inHalf(e: ThreadExpr, half: Half): ThreadExpr {
+  if (half === "bf16") return e;
   const limit = (value: number): ThreadExpr => spread(constant(value, { of: "f32", width: 1 }), e.type.width);
   const most = call("min", e.type, e, limit(F16_MAX));
-  return convert(call("max", e.type, most, limit(-F16_MAX)), half);
+  return call("max", e.type, most, limit(-F16_MAX));
+}
+
+/** A value and where it goes. */
+interface Part {
+  readonly index: readonly Expr[];
+  readonly value: ThreadExpr;
 }
 
 export class Expressions {
@@ -198,6 +209,27 @@ export class Expressions {
     }
     const all = (): void => builder.emit({ kind: "store", binding, index: at, value: four });
     builder.if(call("ge", BOOL, left, i32(4)), all, () => some(3));
+  }
+
+  /** Stores two groups of four that are dealt together, as 16 bytes where they are so in memory. */
+  storeBoth(target: number, [first, second]: readonly [Part, Part]): void {
+    const { builder, bindings } = this;
+    const { index: binding, value: info } = bindings.entry(target);
+    const half = nativeHalf(info);
+    const [low, high] = [first, second].map(({ index }) => {
+      const group = bindings.group(target, bindings.offset(target, index));
+      return group && bindings.octet(target, group);
+    });
+    if (half === undefined || low?.half !== 0 || high?.half !== 1 || !sameExpr(low.octet, high.octet)) {
+      for (const { index, value } of [first, second]) this.store(target, index, value);
+      return;
+    }
+    const pack = half === "f16" ? "pack_f16" : "pack_bf16";
+    const words = [first, second].flatMap(({ value }) => {
+      const four = builder.let("four", inHalf(splat(convert(value, "f32")), half));
+      return [0, 2].map((c) => call(pack, U32, component(four, c), component(four, c + 1)));
+    });
+    builder.emit({ kind: "store", binding, index: this.evaluate(low.octet), value: gather4(words, "u32") });
   }
 
   private value(e: Expr): ThreadExpr {
@@ -306,7 +338,8 @@ export class Expressions {
 
     const at = this.bindings.group(e.source, offset);
     if (at !== undefined && !this.wide(at)) {
-      if (packed) return typed(loadGroup(e.source, at, this.bindings, this.words));
+      if (packed || this.bindings.octet(e.source, at) !== undefined)
+        return typed(loadGroup(e.source, at, this.bindings, this.words));
       return typed({ kind: "load", binding, index: this.evaluate(at), type: widen(type, 4) });
     }
     const still = affineIn(offset, LANE);

@@ -29,7 +29,7 @@ export interface LowerContext {
 }
 
 export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgram {
-  const bindings = new Bindings(kernel, plan.values);
+  const bindings = new Bindings(kernel, plan.values, plan.profile.cuda !== undefined);
   const builder = new Builder(bindings.names);
   const shared: SharedArray[] = [];
   const bulk: BulkMemory = { mbarriers: [], maps: [] };

@@ -6,6 +6,8 @@
  * next one finds (a LayerNorm reads its row once). Longer sweeps are loops whose ends are run-time values: drivers
  * unroll loops with constant ends, and take seconds over it.
  *
+ * Where CUDA has numbers of 16 bits, a lane takes eight neighbours a turn, two groups of four: its accesses are of 16 bytes.
+ *
  * Sums are over at most lanes × 4 interleaved streams that are combined in a fixed order. Moments (count, mean, M2)
  * of streams are combined exactly (Chan, Golub, LeVeque 1979): M2 = Σ m2ᵢ + Σ nᵢ (meanᵢ − mean)²; a stream itself
  * is updated by Welford's rule, or, where its values are at hand, by two passes.
@@ -28,13 +30,15 @@ import {
 } from "../../src/ir/thread.ts";
 import { expressionsOf, type InnerAxis, type TileKernel, type TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
-import { groupAxis, quadruple } from "./access.ts";
+import { groupAxis, halfOctet, octetAxis, quadruple } from "./access.ts";
 import type { Builder, Scope } from "./builder.ts";
 import type { Expressions } from "./expressions.ts";
 import { convert, scalarType, spread } from "./expressions.ts";
 
 /** Turns of a sweep that are written out rather than looped over. */
 const UNROLLED = 8;
+
+type Rewrite = (e: Expr) => Expr;
 
 export type Fold = "sum" | "max" | "min";
 
@@ -52,16 +56,18 @@ interface Sweep {
   readonly outer: readonly InnerAxis[];
   readonly dealt: InnerAxis;
   readonly width: 1 | 4;
-  /** Elements or groups of four of the dealt axis. */
+  /** Groups of four that a lane takes at a time. */
+  readonly halves: 1 | 2;
+  /** Elements, groups of four or octets of the dealt axis. */
   readonly groups: number;
   /** Turns a lane takes. */
   readonly turns: number;
   readonly unrolled: boolean;
 }
 
-/** One turn: how the dealt axis is written in it, and whether this lane's element exists. */
+/** One turn: how the dealt axis is written in it (twice for an octet), and whether this lane's element exists. */
 interface Turn {
-  readonly rewrite: (e: Expr) => Expr;
+  readonly rewrites: readonly Rewrite[];
   readonly valid: ThreadExpr | undefined;
 }
 
@@ -100,6 +106,8 @@ export class Inner {
   private readonly axes: ReadonlyMap<string, InnerAxis>;
   /** Whether an inner axis is handled four at a time. */
   private readonly widths = new Map<string, 1 | 4>();
+  /** Axes that are dealt eight at a time. */
+  private readonly octets = new Set<string>();
 
   /** `vector` asks for four elements at a time where that turns a load or a store into a vector's. */
   constructor(
@@ -120,11 +128,16 @@ export class Inner {
         accessesOf(s).some((access) => bindings.widens(access, inner.name, inner.extent)),
       );
       this.widths.set(inner.name, vector && inner.extent % 4 === 0 && gains ? 4 : 1);
+      const whole = vector && inner.extent % 8 === 0 && inner.extent / 8 >= team.lanes;
+      const wide = kernel.body.some((s) =>
+        accessesOf(s).some((access) => bindings.inOctets(access, inner.name, inner.extent)),
+      );
+      if (whole && wide) this.octets.add(inner.name);
     }
   }
 
   /** Computes reductions over the same axes in one sweep and binds their tiles. `rewrite` prepares each value. */
-  reduce(group: readonly Reduction[], over: readonly string[], rewrite: (e: Expr) => Expr = (e) => e): void {
+  reduce(group: readonly Reduction[], over: readonly string[], rewrite: Rewrite = (e) => e): void {
     const sweep = this.plan(over);
     if (sweep.unrolled) {
       const turns = this.turns(sweep);
@@ -132,22 +145,22 @@ export class Inner {
       return;
     }
     const running = group.map((statement) => this.start(statement, sweep, rewrite));
-    this.loop(sweep, (turn) => {
-      for (const r of running) r.update(turn);
+    this.loop(sweep, ({ rewrites }) => {
+      for (const turn of rewrites) for (const r of running) r.update(turn);
     });
     for (const r of running) r.finish();
   }
 
-  /** Runs `body` for every element, or group of four, that this lane owns. */
-  each(over: readonly string[], body: (rewrite: (e: Expr) => Expr) => void): void {
+  /** Runs `body` for every element, or group of four, that this lane owns; for two groups at once where they are an octet. */
+  each(over: readonly string[], body: (...rewrites: readonly Rewrite[]) => void): void {
     const sweep = this.plan(over);
     if (!sweep.unrolled) {
-      this.loop(sweep, (turn) => body(turn.rewrite));
+      this.loop(sweep, (turn) => body(...turn.rewrites));
       return;
     }
-    for (const turn of this.turns(sweep)) {
-      if (turn.valid === undefined) body(turn.rewrite);
-      else this.builder.if(turn.valid, () => body(turn.rewrite));
+    for (const { valid, rewrites } of this.turns(sweep)) {
+      if (valid === undefined) body(...rewrites);
+      else this.builder.if(valid, () => body(...rewrites));
     }
   }
 
@@ -164,36 +177,31 @@ export class Inner {
     const longest = axes.reduce((best, a) => (a.extent > best.extent ? a : best), last);
     const dealt = last.extent >= lanes ? last : longest;
     const width = this.widths.get(dealt.name) ?? 1;
-    const groups = dealt.extent / width;
+    const halves = this.octets.has(dealt.name) ? 2 : 1;
+    const groups = dealt.extent / (width * halves);
     const turns = Math.ceil(groups / lanes);
     const outer = axes.filter((a) => a !== dealt);
-    return { outer, dealt, width, groups, turns, unrolled: turns <= UNROLLED && outer.length === 0 };
+    const unrolled = turns <= UNROLLED && outer.length === 0;
+    return { outer, dealt, width, halves, groups, turns, unrolled };
   }
 
   private turns(sweep: Sweep): Turn[] {
-    const { dealt, width, groups, turns } = sweep;
+    const { groups, turns } = sweep;
     const { lanes, lane } = this.team;
     return Array.from({ length: turns }, (_, j) => {
       const ragged = (j + 1) * lanes > groups;
-      const name = `${width === 4 ? groupAxis(dealt.name) : dealt.name}@${j}`;
+      const name = `${dealtName(sweep)}@${j}`;
       const at = addI(lane, i32(j * lanes));
       const valid = ragged ? lessThan(at, i32(groups)) : undefined;
       if (!this.point.axes.has(name)) {
-        const hint = `${dealt.name}${width === 4 ? "4" : ""}${turns > 1 ? `_${j}` : ""}`;
+        const hint = `${dealtHint(sweep)}${turns > 1 ? `_${j}` : ""}`;
         this.builder.inside(this.point, () => {
           const index = this.builder.let(hint, ragged ? minI(at, i32(groups - 1)) : at);
           this.builder.bindAxis(name, index);
         });
       }
-      return { rewrite: this.writing(dealt, name, width), valid };
+      return { rewrites: writings(sweep, name), valid };
     });
-  }
-
-  private writing(inner: InnerAxis, name: string, width: 1 | 4): (e: Expr) => Expr {
-    const by = new Map<string, Expr>([
-      [inner.name, width === 4 ? quadruple(inner.extent, name) : axis(name, inner.extent)],
-    ]);
-    return (e) => substitute(e, by);
   }
 
   private loop(sweep: Sweep, body: (turn: Turn) => void): void {
@@ -201,9 +209,9 @@ export class Inner {
     const nest = (rest: readonly InnerAxis[]): void => {
       const [first, ...others] = rest;
       if (first === undefined) {
-        const { dealt, width, groups } = sweep;
-        const name = width === 4 ? groupAxis(dealt.name) : dealt.name;
-        const hint = width === 4 ? `${dealt.name}4` : dealt.name;
+        const { groups } = sweep;
+        const name = dealtName(sweep);
+        const hint = dealtHint(sweep);
         builder.for(
           hint,
           this.team.lane,
@@ -211,7 +219,7 @@ export class Inner {
           i32(this.team.lanes),
           (index) => {
             builder.bindAxis(name, index);
-            body({ rewrite: this.writing(dealt, name, width), valid: undefined });
+            body({ rewrites: writings(sweep, name), valid: undefined });
           },
         );
         return;
@@ -235,19 +243,16 @@ export class Inner {
     return this.team.combine(fn, scalar);
   }
 
-  private reduceTurns(
-    statement: Reduction,
-    sweep: Sweep,
-    turns: readonly Turn[],
-    rewrite: (e: Expr) => Expr,
-  ): void {
+  private reduceTurns(statement: Reduction, sweep: Sweep, turns: readonly Turn[], rewrite: Rewrite): void {
     const { builder, expressions } = this;
     const of = scalarType(summand(statement).type);
     const fn: Fold = statement.kind === "reduce" ? statement.fn : "sum";
-    const values = turns.map(({ rewrite: turn, valid }) => ({
-      value: spread(expressions.as(turn(rewrite(summand(statement))), of.of), sweep.width),
-      valid,
-    }));
+    const values = turns.flatMap(({ rewrites, valid }) =>
+      rewrites.map((turn) => ({
+        value: spread(expressions.as(turn(rewrite(summand(statement))), of.of), sweep.width),
+        valid,
+      })),
+    );
     const masked = ({ value, valid }: { value: ThreadExpr; valid: ThreadExpr | undefined }): ThreadExpr =>
       valid === undefined
         ? value
@@ -284,13 +289,13 @@ export class Inner {
   private start(
     statement: Reduction,
     sweep: Sweep,
-    rewrite: (e: Expr) => Expr,
-  ): { update: (turn: Turn) => void; finish: () => void } {
+    rewrite: Rewrite,
+  ): { update: (turn: Rewrite) => void; finish: () => void } {
     const { builder, expressions } = this;
     const value = rewrite(summand(statement));
     const of = scalarType(value.type);
     const type = widen(of, sweep.width === 4 || expressions.wide(value) ? 4 : 1);
-    const at = (turn: Turn): ThreadExpr => spread(expressions.as(turn.rewrite(value), of.of), type.width);
+    const at = (turn: Rewrite): ThreadExpr => spread(expressions.as(turn(value), of.of), type.width);
     if (statement.kind === "moments") return this.startMoments(statement, sweep, type, at);
     const fn: Fold = statement.kind === "reduce" ? statement.fn : "sum";
     const running = builder.var(statement.out, type, identityOf(fn, type));
@@ -313,8 +318,8 @@ export class Inner {
     statement: Extract<TileStmt, { kind: "moments" }>,
     sweep: Sweep,
     type: ThreadType,
-    at: (turn: Turn) => ThreadExpr,
-  ): { update: (turn: Turn) => void; finish: () => void } {
+    at: (turn: Rewrite) => ThreadExpr,
+  ): { update: (turn: Rewrite) => void; finish: () => void } {
     const { builder } = this;
     const count = builder.var("count", F32);
     const mean = builder.var(statement.mean, type);
@@ -347,6 +352,27 @@ export class Inner {
       },
     };
   }
+}
+
+/** What the elements of a dealt axis are counted by. */
+function dealtName({ dealt, width, halves }: Sweep): string {
+  return halves === 2 ? octetAxis(dealt.name) : width === 4 ? groupAxis(dealt.name) : dealt.name;
+}
+
+function dealtHint({ dealt, width, halves }: Sweep): string {
+  return width === 4 ? `${dealt.name}${4 * halves}` : dealt.name;
+}
+
+/** How the dealt axis is written, `name` counting its elements, groups or octets: for each group of an octet. */
+function writings(
+  { dealt: { name: inner, extent }, width, halves }: Sweep,
+  name: string,
+): readonly Rewrite[] {
+  const forms =
+    halves === 2
+      ? ([0, 1] as const).map((h) => halfOctet(extent, name, h))
+      : [width === 4 ? quadruple(extent, name) : axis(name, extent)];
+  return forms.map((form) => (e) => substitute(e, new Map([[inner, form]])));
 }
 
 /** What a reduction folds. */

@@ -47,10 +47,13 @@ export function runPoint(
       );
       continue;
     }
-    const write = (turn: (e: Expr) => Expr): void => {
-      const value = tileValue(expressions, turn(rewrite(statement.value)));
-      const index = statement.index.map((e) => turn(rewrite(e)));
-      expressions.store(statement.target, index, value, options.left);
+    const write = (...turns: readonly ((e: Expr) => Expr)[]): void => {
+      const [first, second] = turns.map((turn) => {
+        const value = tileValue(expressions, turn(rewrite(statement.value)));
+        return { value, index: statement.index.map((e) => turn(rewrite(e))) };
+      });
+      if (second !== undefined) expressions.storeBoth(statement.target, [first, second]);
+      else expressions.store(statement.target, first.index, first.value, options.left);
     };
     if (statement.over.length === 0) options.once(() => write((e) => e));
     else options.inside(() => inner.each(statement.over, write));

@@ -36,7 +36,7 @@ export const fuse = definePass<Graph, Fused>({
   summary:
     "groups ops into kernels: an anchor, what it reads through, and what follows it element by element",
   run(input, { profile, fusion = "all" }) {
-    const graph = prepare(input, profile.limits.storageBuffers);
+    const graph = prepare(input, profile, fusion);
     const { groups, stored } = groupNodes(graph, profile.limits.storageBuffers, fusion);
     const kept = new Set<number>();
     for (const node of graph.nodes) {

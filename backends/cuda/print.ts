@@ -4,8 +4,8 @@
  *
  *     extern "C" __global__ void NAME(bindings in order …, rmxc_call call)
  *
- * A binding is a pointer to its elements or groups of four; one that is only read is `const` and `__restrict__`, the others may
- * share a buffer. A workgroup is a block; blocks are numbered over both dimensions of the grid.
+ * A binding is a pointer to its elements or groups of four. No two values of a kernel overlap (plan-memory gives a slot away after the
+ * last kernel that reads it), so all are `__restrict__`: loads may pass stores. A workgroup is a block; blocks are numbered over both dimensions of the grid.
  */
 import { lineTable } from "../../src/ir/lines.ts";
 import type { PrintedKernel } from "../../src/ir/plan.ts";
@@ -392,7 +392,7 @@ function clusterOf({ cluster = 1 }: ThreadProgram): string {
 
 function parameter(b: ThreadBinding): string {
   const type = typeName({ of: b.element, width: b.width });
-  return b.access === "read" ? `const ${type}* __restrict__ ${b.name}` : `${type}* ${b.name}`;
+  return `${b.access === "read" ? "const " : ""}${type}* __restrict__ ${b.name}`;
 }
 
 /** A binding as groups of 16 bytes. */

@@ -106,11 +106,11 @@ export class Bindings {
   private readonly sliced: ReadonlySet<number>;
   /** Leading axes of sliced values that the slices count through. */
   private readonly depth: number;
-  /** Whether a text may read one binding in several widths (CUDA). */
-  private readonly casts: boolean;
+  /** Bindings are pointers: one may be read in several widths, and what shares a buffer with others is a binding by itself. */
+  private readonly pointers: boolean;
 
-  constructor(kernel: TileKernel, values: readonly PlanValue[], casts = false) {
-    this.casts = casts;
+  constructor(kernel: TileKernel, values: readonly PlanValue[], pointers = false) {
+    this.pointers = pointers;
     this.sliced = new Set(kernel.slicing?.values ?? []);
     this.depth = kernel.slicing?.depth ?? 1;
     const names = new Set<string>();
@@ -130,8 +130,8 @@ export class Bindings {
         index: this.entries.size,
         value,
         name,
-        // A pass may not use one buffer both read-only and writable, and these share a buffer with others of the kernel.
-        access: pooled || written.has(buffer.value) ? "read_write" : "read",
+        // A WebGPU pass may not use one buffer both read-only and writable, and these share a buffer with others of the kernel.
+        access: (pooled && !pointers) || written.has(buffer.value) ? "read_write" : "read",
         groups:
           value.unit % 4 === 0 &&
           (!this.sliced.has(buffer.value) || (value.strides[this.depth - 1] ?? 0) % 4 === 0),
@@ -192,7 +192,7 @@ export class Bindings {
   octet(source: number, at: Expr): { readonly octet: Expr; readonly half: 0 | 1 } | undefined {
     const { value } = this.entry(source);
     const dealt = [...axesOf(at).keys()].some((name) => name.includes(OCTET));
-    if (!this.casts || !dealt || nativeHalf(value) === undefined || value.unit % 8 !== 0) return undefined;
+    if (!this.pointers || !dealt || nativeHalf(value) === undefined || value.unit % 8 !== 0) return undefined;
     for (const half of [0, 1] as const) {
       const rest = simplify(sub(at, int(half)));
       if (divisibleBy(rest, 2)) return { octet: simplify(floordiv(rest, int(2))), half };

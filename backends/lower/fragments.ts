@@ -47,6 +47,17 @@ export interface Place {
   readonly single?: boolean;
 }
 
+type Store = Extract<TileStmt, { kind: "store" }>;
+
+/** An accumulator of a thread: a row's group of four columns. */
+interface Cell {
+  readonly r: number;
+  readonly c: number;
+}
+
+/** Accumulators whose values are made before the first of them is stored. More would take registers for what they load. */
+const AT_ONCE = 8;
+
 const ALONE = { lanes: 1, lane: i32(0), combine: (_: unknown, value: ThreadExpr) => value };
 
 export class Fragments {
@@ -85,7 +96,7 @@ export class Fragments {
   }
 
   /** Every accumulator of a thread, row by row. */
-  cells(): { readonly r: number; readonly c: number }[] {
+  cells(): Cell[] {
     const { rows, columns } = this.map;
     return Array.from({ length: rows * columns }, (_, i) => ({ r: Math.floor(i / columns), c: i % columns }));
   }
@@ -135,12 +146,25 @@ export class Fragments {
     builder.emit({ kind: "barrier", ...(this.map.some && { threads: this.map.threads }) });
   }
 
-  store(statement: Extract<TileStmt, { kind: "store" }>): void {
-    const { builder, expressions, m, n } = this;
+  store(statement: Store): void {
     const varies = variesOf(statement, this.product);
     const cells = this.cells().filter(({ r, c }) => (varies.m || r === 0) && (varies.n || c === 0));
-    for (const { r, c } of cells) {
-      const place = this.cell(r, c);
+    for (let i = 0; i < cells.length; i += AT_ONCE) this.storeCells(statement, cells.slice(i, i + AT_ONCE));
+  }
+
+  private storeCells(statement: Store, cells: readonly Cell[]): void {
+    const { builder, expressions, m, n } = this;
+    const varies = variesOf(statement, this.product);
+    const places = cells.map(({ r, c }) => this.cell(r, c));
+    // What the values are made of is asked for before the first is stored: a thread waits for memory once, not once a value.
+    const values = places.map((place) => {
+      this.bindTiles(place);
+      return statement.over.length > 0
+        ? undefined
+        : builder.let("value", tileValue(expressions, this.at(statement.value, place)));
+    });
+    cells.forEach(({ r, c }, i) => {
+      const place = places[i];
       const conditions: ThreadExpr[] = [];
       const row = addI(m.origin, this.map.row(r));
       const column = addI(n.origin, mulI(this.map.column(c), i32(4)));
@@ -150,21 +174,21 @@ export class Fragments {
       if (!varies.m) conditions.push(call("eq", BOOL, this.map.row(r), i32(0)));
       if (!varies.n) conditions.push(call("eq", BOOL, column, i32(0)));
       const body = (): void => {
-        this.bindTiles(place);
         const ragged = varies.n && !multipleOfFour(n.axis);
         const left = ragged
           ? builder.let(`${n.axis.name}_left`, call("sub", n.end.type, n.end, column))
           : undefined;
-        const write = (turn: (e: Expr) => Expr): void => {
-          const value = tileValue(expressions, turn(this.at(statement.value, place)));
+        const write = (turn: (e: Expr) => Expr, made?: ThreadExpr): void => {
+          const value = made ?? tileValue(expressions, turn(this.at(statement.value, place)));
           const index = statement.index.map((e) => turn(this.at(e, place)));
           expressions.store(statement.target, index, value, left);
         };
-        if (statement.over.length === 0) write((e) => e);
+        const value = values[i];
+        if (value !== undefined) write((e) => e, value);
         else
           new Inner(builder, expressions, this.bindings, this.kernel, ALONE, false).each(
             statement.over,
-            write,
+            (turn) => write(turn),
           );
       };
       const condition = conditions.reduce<ThreadExpr | undefined>(
@@ -173,7 +197,7 @@ export class Fragments {
       );
       if (condition === undefined) body();
       else builder.guard(condition, body);
-    }
+    });
   }
 
   /** The tile's column group that a thread has as its c-th. */

@@ -546,8 +546,15 @@ class KernelBuilder {
     const hidden = (id: number): boolean =>
       chain.has(id) || graph.nodes[id].op.kind === "const" || graph.nodes[id].op.kind === "iota";
     const prologue = [...this.reader.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
-    return [...prologue.map((id) => `reads through ${line(id)}`), ...[...chain].map(line)];
+    return counted([...prologue.map((id) => `reads through ${line(id)}`), ...[...chain].map(line)]);
   }
+}
+
+/** Lines that are alike once, with how many there are. */
+function counted(lines: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return [...counts].map(([line, count]) => (count === 1 ? line : `${line}, ${count} times`));
 }
 
 /** The share of a node's points that are computed, at most. */

@@ -2,17 +2,23 @@
  * @file The Graph as grouping wants it: every task has a node of its own to store, no concat reads more values than a
  * kernel can bind, and nothing is kept between programs that is cheaper to make where it is read.
  */
+
 import type { Graph, Node, Operand } from "../../src/ir/graph.ts";
+import type { Profile } from "../../src/ir/profile.ts";
 import { pruneGraph } from "../../src/ir/prune.ts";
+import type { Fusion } from "../pass.ts";
 import { isSource } from "../restrict.ts";
+import { writeOutCombines } from "./combines.ts";
 import { gatherBeforeExpanding } from "./remake.ts";
 
 /** Bindings that a kernel needs beside what one concat reads: its result, a weight, a bias, a residual, slots. */
 const OTHER_BINDINGS = 6;
 
-export function prepare(graph: Graph, storageBuffers: number): Graph {
-  const gathered = gatherBeforeExpanding(graph);
-  return ownOutputs(boundConcats(gathered, Math.max(2, Math.floor((storageBuffers - OTHER_BINDINGS) / 2))));
+export function prepare(graph: Graph, { limits, features }: Profile, fusion: Fusion): Graph {
+  // A software device, which has no registers left behind a product, keeps the experts' sum as a kernel of its own.
+  const written = features.software || fusion === "off" ? graph : writeOutCombines(graph);
+  const most = Math.max(2, Math.floor((limits.storageBuffers - OTHER_BINDINGS) / 2));
+  return ownOutputs(boundConcats(gatherBeforeExpanding(written), most));
 }
 
 /** A task that is a view, a source or another task's value gets a `view` node: its kernel is the copy that the model asks for. */

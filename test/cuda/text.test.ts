@@ -55,7 +55,7 @@ describe("the text of a kernel", () => {
       extern "C" __global__ void __launch_bounds__(32, 1)
       k(
           const float4* __restrict__ x,
-          float* y,
+          float* __restrict__ y,
           rmxc_call call) {
         return;
       }

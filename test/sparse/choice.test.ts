@@ -1,10 +1,19 @@
 /** When a mixture runs sparsely, and what the pass says about it. */
 import { describe, expect, it } from "vitest";
 import { runPipeline } from "../../passes/pipeline.ts";
-import { software } from "../../src/ir/profiles.ts";
+import type { Profile } from "../../src/ir/profile.ts";
+import { gpu, software } from "../../src/ir/profiles.ts";
 import { allKernels } from "../../src/variant.ts";
 import { graphOfSpec } from "../support/zoo.ts";
 import { type MoeOptions, moeSpec, topK } from "./specs.ts";
+
+/** Of kernels of the item stage, those whose one statement is a sum over experts. */
+function sumsOfExperts(spec: string, profile: Profile): number {
+  const { plan } = runPipeline(graphOfSpec(spec), { profile, fusion: "vertical" });
+  return plan.kernels.item.filter(
+    ({ about, body }) => about.fused.includes("moe.o: einsum") && body.some((s) => s.kind === "reduce"),
+  ).length;
+}
 
 function compiled(options: MoeOptions): { readonly sparse: boolean; readonly said: readonly string[] } {
   const said: string[] = [];
@@ -47,6 +56,20 @@ describe("a mixture of experts", () => {
     expect(compiled({ width: 96, hidden: 384, serve: "requests <= 1, candidates <= 1" }).said).toEqual([
       "the experts behind moe.g stay dense: a call has one row",
     ]);
+  });
+
+  it("is added up by the kernel that reads it, where that is no product and has registers for it", () => {
+    expect(sumsOfExperts(moeSpec(), software)).toBe(1);
+    expect(sumsOfExperts(moeSpec(), gpu)).toBe(0);
+    expect(sumsOfExperts(moeSpec({ experts: 9 }), gpu)).toBe(1);
+    // Two products read the sum and would each make it anew for every tile of their columns.
+    const multiplied = moeSpec()
+      .replace(
+        'task score = sum(y, "t d -> t")',
+        ["a", "b"].map((q) => `task ${q}_score = einsum("t d, d k -> t k", y, ${q})`).join("\n  "),
+      )
+      .replace("x = v + s", "param a: [12, 5]\n  param b: [12, 5]\n  x = v + s");
+    expect(sumsOfExperts(multiplied, gpu)).toBe(1);
   });
 
   it("is none where the gate has no zeros", () => {

@@ -1,7 +1,6 @@
 // x_user_tokens_split_linear (user stage)
 //   reads through uid: lookup
-//   reads through x.user_tokens: concat
-//   reads through x.user_tokens: concat
+//   reads through x.user_tokens: concat, 2 times
 //   x.user_tokens.split_linear: einsum
 //   x.user_tokens.split_linear: add
 // reads  users_rows_user[R, 64], uid_rows[R], x_user_tokens[R, 64], profile[R, 48], x_user_tokens_split_linear_w[2, 88, 16], slot[R], x_user_tokens_split_linear_b[2, 16]

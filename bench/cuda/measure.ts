@@ -14,6 +14,7 @@ import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { type KernelEngine, loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import type { CallTimes } from "../../src/runtime/engine/types.ts";
 import { stageValues } from "../../src/runtime/inputs.ts";
+import { probeDevice } from "../../src/runtime/probe.ts";
 import { countOf, type WeightSource } from "../../src/runtime/weights.ts";
 import { elaborateSpec } from "../../src/spec.ts";
 import { type Case, cases } from "./cases.ts";
@@ -91,7 +92,8 @@ async function measureAll(): Promise<void> {
       console.error(`${each.name}: ${reason}`);
     }
   }
-  const result = { device: device.name, description: device.description, rows, failed, skipped };
+  const probe = await probeDevice(device);
+  const result = { device: device.name, description: device.description, probe, rows, failed, skipped };
   device.destroy();
   if (args.out === undefined) console.log(JSON.stringify(result, undefined, 2));
   else writeFileSync(args.out, `${JSON.stringify(result, undefined, 2)}\n`);

@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Probe } from "../../src/runtime/probe.ts";
 import { cases } from "./cases.ts";
 import type { Row } from "./measure.ts";
 
@@ -22,6 +23,8 @@ interface Peers {
 interface Measured {
   readonly device: string;
   readonly description: string;
+  /** The device's own ceilings: registers and workgroup memory to tensor cores, and a copy through memory. */
+  readonly probe?: Probe;
   readonly rows: readonly Row[];
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
   readonly skipped: readonly string[];
@@ -61,7 +64,8 @@ const head = [
 const rows = (measured?.rows ?? []).map((row) => {
   const given = cases.find(({ name }) => name === row.name);
   const peer = peers?.rows[row.name];
-  const matrix = given?.compute === "f16" ? peers?.matrix_f16 : peers?.matrix_bf16;
+  const matrix =
+    (given?.compute === "f16" ? peers?.matrix_f16 : peers?.matrix_bf16) ?? measured?.probe?.tensor;
   const seconds = row.stage * 1e-6;
   return [
     row.name,
@@ -72,7 +76,7 @@ const rows = (measured?.rows ?? []).map((row) => {
     number(row.rate / 1e12, 1),
     percent(row.rate, matrix),
     number(row.weightBandwidth / 1e9, 0),
-    percent(row.weightBandwidth, peers?.read),
+    percent(row.weightBandwidth, peers?.read ?? measured?.probe?.bandwidth),
     percent(peer?.cublas, seconds),
     times(peer?.compiled, seconds),
     times(peer?.eager, seconds),
@@ -82,6 +86,12 @@ const rows = (measured?.rows ?? []).map((row) => {
 const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
 const said = [
   measured === undefined ? "Nothing was measured." : measured.description,
+  ...(measured?.probe === undefined
+    ? []
+    : [
+        `rmxc's probe: ${number((measured.probe.tensor ?? 0) / 1e12, 0)} TFLOP/s on tensor cores, ` +
+          `copy ${number(measured.probe.bandwidth / 1e9, 0)} GB/s${peers?.torch === undefined ? "; the shares are of these" : ""}.`,
+      ]),
   ...(peers?.torch === undefined
     ? ["No peers: python3 with torch was not found or failed."]
     : [

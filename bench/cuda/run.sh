@@ -7,7 +7,8 @@
 # 1. verify        every example at a small size against the f64 reference, and some in 16 and in 8 bits
 # 2. sanitize      compute-sanitizer, where it is present: memory, races, barriers
 # 3. measure       cases.ts; clocks and power beside
-# 4. peers         PyTorch and cuBLAS, where python3 with torch is present
+# 4. storage types weights in f16, int8 and fp8, at few rows
+# 5. peers         PyTorch and cuBLAS, where python3 with torch is present
 set -u
 cd "$(dirname "$0")/../.."
 out=${1:-${TMPDIR:-/tmp}/rmxc-bench-cuda}
@@ -138,6 +139,12 @@ fi
 ts bench/cuda/measure.ts --list >"$out/cases.json"
 within 200 "$node" scripts/run-ts.mjs bench/cuda/measure.ts --seconds "${MEASURE_SECONDS:-150}" --out "$out/rmxc.json" ${SHRINK:+--shrink} ||
   { failed=$((failed + 1)); echo "measuring failed"; }
+echo "== storage types"
+# W8A16 against f16, the same two products, on the device's own clock: bench/precision.ts.
+types='f16, computed in f16;int8, computed in f16;fp8_e4m3'
+within 70 "$node" scripts/run-ts.mjs bench/precision.ts --device cuda --rows "${PRECISION_ROWS:-1,4,16}" --types "$types" \
+  ${SHRINK:+--set D=32} --json "$out/precision.json" | tee "$out/precision.txt"
+((PIPESTATUS[0] == 0)) || missing+=("storage types ended early")
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   echo "== peers"
   within 200 python3 bench/cuda/peer.py "$out/cases.json" "$out/peers.json" --seconds $(($(left) - 20)) >"$out/peers.txt" 2>&1 ||

@@ -26,7 +26,7 @@ export interface Probe {
   readonly name: string;
   /** FLOP/s in f32 of a matrix product, vector units alone. */
   readonly flops: number;
-  /** FLOP/s of `mma.sync` on 16-bit numbers with sums in f32; absent where there are no tensor cores. */
+  /** FLOP/s of tensor cores (`mma.sync`; on sm_90a `wgmma`) on 16-bit numbers with sums in f32; absent where there are no tensor cores. */
   readonly tensor?: number;
   /** Bytes a second, read and written, of a copy that no cache holds. */
   readonly bandwidth: number;

@@ -2,8 +2,8 @@
  * @file The probe's kernels for CUDA, as thread programs that the same printer spells which spells a model's.
  *
  * The rates are those of instructions that wait for no memory: each thread (warp) keeps eight sums in registers and feeds the pipeline
- * with them in turn, on enough blocks for every multiprocessor. `mma.sync` is what all architectures have; the `wgmma` of sm_90a
- * goes beyond it. The copies move 16 bytes a thread at a time, sixteen times.
+ * with them in turn, on enough blocks for every multiprocessor. `mma.sync` is what all architectures have; on sm_90a warpgroups multiply
+ * (`wgmma`) what stays in workgroup memory, half as fast again. The copies move 16 bytes a thread at a time, sixteen times.
  */
 import { printCuda } from "../../../backends/cuda/print.ts";
 import {
@@ -12,9 +12,11 @@ import {
   call,
   component,
   constant,
+  divI,
   F32X4,
   i32,
   mulI,
+  type SharedArray,
   type ThreadBinding,
   type ThreadExpr,
   type ThreadProgram,
@@ -39,11 +41,12 @@ const KiB = 1024;
 export function cudaProbe({
   multiprocessors,
   l2Bytes,
-}: Pick<CudaDevice, "multiprocessors" | "l2Bytes">): ProbeKernels {
+  profile,
+}: Pick<CudaDevice, "multiprocessors" | "l2Bytes" | "profile">): ProbeKernels {
   const blocks = BLOCKS * multiprocessors;
   return {
     product: products(blocks),
-    tensor: tensorProducts(blocks),
+    tensor: profile.cuda?.arch === "sm_90a" ? warpgroupProducts(multiprocessors) : tensorProducts(blocks),
     copy: copyOf(4 * l2Bytes),
     cached: copyOf(l2Bytes / 8),
     empty: empty(),
@@ -99,14 +102,76 @@ function tensorProducts(blocks: number): ProbeKernel {
   };
 }
 
+const WARPGROUP = 128;
+const COLUMNS = 256;
+/** k of a round, in products of 16. */
+const DEPTHS = 4;
+/** Groups of 16 bytes of 64 × 64 numbers of 16 bits, and of 16 rows of them. */
+const TILE = 512;
+const DEPTH = TILE / DEPTHS;
+const WGMMA_FLOPS = 2 * 64 * COLUMNS * 16;
+
+/** Two warpgroups of 64 × 256 sums a multiprocessor. What they multiply is the input, whatever that is, and stays where it is. */
+function warpgroupProducts(multiprocessors: number): ProbeKernel {
+  const groups = THREADS / WARPGROUP;
+  const array = "tiles";
+  const count = TILE * (groups + COLUMNS / 64);
+  const named = Array.from({ length: COLUMNS / 8 }, (_, i) => `s${i}`);
+  const own = mulI(divI(thread, i32(WARPGROUP)), i32(TILE));
+  const multiply = (depth: number): ThreadStmt => ({
+    kind: "wgmma",
+    action: "multiply",
+    half: "bf16",
+    sums: named,
+    a: { at: { array, index: addI(own, i32(2 * depth)) }, along: "k", block: 0 },
+    b: { at: { array, index: i32(groups * TILE + depth * DEPTH) }, along: "own", block: 16 * TILE },
+  });
+  const input: ThreadExpr = { kind: "load", binding: 0, index: thread, type: U32X4 };
+  const at = variable("at", thread.type);
+  const fill: ThreadStmt = { kind: "store_shared", array, index: at, value: variable("x", U32X4) };
+  const text = kernel(
+    "probe_warpgroups",
+    u32s,
+    [
+      { kind: "let", name: "x", value: input },
+      { kind: "for", name: "at", from: thread, to: i32(count), step: i32(THREADS), body: [fill] },
+      { kind: "wgmma", action: "fence_memory" },
+      { kind: "barrier" },
+      ...repeated(
+        [
+          { kind: "wgmma", action: "fence" },
+          ...Array.from({ length: DEPTHS }, (_, depth) => multiply(depth)),
+          { kind: "wgmma", action: "commit" },
+          { kind: "wgmma", action: "wait", pending: 1, sums: [] },
+        ],
+        named,
+        [{ kind: "wgmma", action: "wait", pending: 0, sums: named }],
+      ),
+    ],
+    [{ name: array, type: U32X4, count, dynamic: true }],
+  );
+  return {
+    ...text,
+    workgroups: [multiprocessors, 1],
+    buffers: [SMALL * THREADS, SMALL * THREADS],
+    work: WGMMA_FLOPS * DEPTHS * groups * multiprocessors,
+    repeats: true,
+  };
+}
+
 /** The sums begin as zeros; all of them are stored in the end, so that none is left out. */
-function repeated(round: readonly ThreadStmt[]): ThreadStmt[] {
-  const all = sums
+function repeated(
+  round: readonly ThreadStmt[],
+  named: readonly string[] = sums,
+  after: readonly ThreadStmt[] = [],
+): ThreadStmt[] {
+  const all = named
     .map((name): ThreadExpr => variable(name, F32X4))
     .reduce((total, sum) => call("add", F32X4, total, sum));
   return [
-    ...sums.map((name): ThreadStmt => ({ kind: "var", name, type: F32X4, value: constant(0, F32X4) })),
+    ...named.map((name): ThreadStmt => ({ kind: "var", name, type: F32X4, value: constant(0, F32X4) })),
     { kind: "for", name: "round", from: i32(0), to: builtin("call.rows"), step: i32(1), body: round },
+    ...after,
     { kind: "store", binding: 1, index: thread, value: all },
   ];
 }
@@ -157,6 +222,7 @@ function kernel(
   name: string,
   bindings: readonly ThreadBinding[],
   body: readonly ThreadStmt[],
+  shared: readonly SharedArray[] = [],
 ): Pick<ProbeKernel, "text"> {
   const program: ThreadProgram = {
     name,
@@ -164,7 +230,7 @@ function kernel(
     workgroup: THREADS,
     header: [`${name}: a ceiling of the device, measured`],
     bindings,
-    shared: [],
+    shared,
     body,
   };
   return { text: printCuda(program) };

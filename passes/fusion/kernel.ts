@@ -3,7 +3,6 @@
  * loads from stored values (the prologue), the chain behind it an expression of its tile (the epilogue).
  */
 import {
-  type AxisExtent,
   apply,
   axis,
   div,
@@ -19,18 +18,17 @@ import {
   tile,
   where,
 } from "../../src/ir/expr.ts";
-import type { ActiveRows, Graph, Node, Op, Stage } from "../../src/ir/graph.ts";
-import { opDef } from "../../src/ir/ops/index.ts";
+import type { Node, Op, Stage } from "../../src/ir/graph.ts";
 import { simplify } from "../../src/ir/simplify.ts";
-import type { GridAxis, InnerAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
-import { isSource } from "../restrict.ts";
-import { buffersOf, bytesOf } from "./buffers.ts";
+import type { TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { aboutOf } from "./about.ts";
+import { buffersOf } from "./buffers.ts";
 import type { Group } from "./groups.ts";
+import { KernelAxes } from "./kernelaxes.ts";
 import { split } from "./labels.ts";
 import { axisNames, innerNames } from "./names.ts";
 import { type FusionContext, Reader } from "./reader.ts";
 import { dotRoles, rowRoles } from "./roles.ts";
-import { RowPoint } from "./rows.ts";
 import { type ScaledSum, withoutScales } from "./scalefactors.ts";
 import { type NormOp, type RowScaling, scalingOf } from "./scaling.ts";
 import type { ScorePattern } from "./score.ts";
@@ -48,8 +46,7 @@ class KernelBuilder {
   private readonly context: FusionContext;
   private readonly root: Node;
   private readonly stage: Stage;
-  private readonly grid: GridAxis[] = [];
-  private readonly inner: InnerAxis[] = [];
+  private readonly axes: KernelAxes;
   private readonly body: TileStmt[] = [];
   private readonly reader: Reader;
   private peakCount = 0;
@@ -60,6 +57,7 @@ class KernelBuilder {
     this.root = context.graph.nodes[group.root];
     this.stage = this.root.program ?? "load";
     this.reader = new Reader(context, this.stage, group.root);
+    this.axes = new KernelAxes(this.reader, context.values.lists, this.root.rows);
   }
 
   build(): TileKernel {
@@ -91,12 +89,12 @@ class KernelBuilder {
   // ------------------------------------------------------------------------------------------------ anchors
 
   private elementWise(): void {
-    const index = this.gridOf(this.root.type.shape, axisNames(this.root.type.shape));
+    const index = this.axes.gridOf(this.root.type.shape, axisNames(this.root.type.shape));
     this.stores(index, [], this.reader.element(this.root, index));
   }
 
   private contraction(node: Node, op: Extract<Op, { kind: "einsum" }>): void {
-    const sizes = this.labelSizes(node, op);
+    const sizes = this.axes.labelSizes(node, op);
     const roles = node.rows
       ? rowRoles(node, op, sizes, this.context.graph)
       : dotRoles(node, op, sizes, this.context.graph);
@@ -107,27 +105,26 @@ class KernelBuilder {
     const names = axisNames(node.type.shape);
     const nameOf = (label: number): string => names[op.out.indexOf(label)];
     const at = new Map<number, Expr>();
-    for (const label of roles.batch) at.set(label, this.addGrid(nameOf(label), sizes.get(label) ?? 1));
+    for (const label of roles.batch) at.set(label, this.axes.addGrid(nameOf(label), sizes.get(label) ?? 1));
     const columns = (): string =>
-      this.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
+      this.axes.flatten(roles.n, sizes, roles.n.length === 1 ? nameOf(roles.n[0]) : "c", at);
     const { rows } = node;
     let m: string;
     let n: string;
     if (rows && !this.context.profile.features.software) {
       // A GPU has many tiles at a time: all columns of some rows, whose group's weights stay in L2, and each row is fetched once.
-      m = this.rowsOfProduct(rows, op, at);
+      m = this.axes.rowsOfProduct(rows, op, at);
       n = columns();
     } else {
       // A core has one tile at a time: a panel of columns stays in its cache while rows go by.
       n = columns();
       m = rows
-        ? this.rowsOfProduct(rows, op, at)
-        : this.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
+        ? this.axes.rowsOfProduct(rows, op, at)
+        : this.axes.flatten(roles.m, sizes, roles.m.length === 1 ? nameOf(roles.m[0]) : "m", at);
     }
     const k = innerNames(1, [...names, "m", "c"])[0];
     const extent = roles.k.reduce((p, l) => p * (sizes.get(l) as number), 1);
-    this.inner.push({ name: k, extent, step: 1 });
-    split(axis(k, extent), roles.k, sizes, at);
+    split(this.axes.addInner(k, extent), roles.k, sizes, at);
     const read = (which: number): Expr =>
       this.reader.operand(node, which)(op.operands[which].map((l) => at.get(l) ?? int(0)));
     const [x, w] = [roles.a, 1 - roles.a].map((which) => this.withoutScales(read(which), [k]));
@@ -179,10 +176,10 @@ class KernelBuilder {
     for (const id of pattern.inside) this.reader.inlined.add(id);
     const { statement, index } = scoreStatement(second, pattern, {
       graph: this.context.graph,
-      addGrid: (name, extent) => this.addGrid(name, extent),
-      addInner: (name, extent) => this.addInner(name, extent),
-      flatten: (labels, sizes, name, at) => this.flatten(labels, sizes, name, at),
-      labelSizes: (node, op) => this.labelSizes(node, op),
+      addGrid: (name, extent) => this.axes.addGrid(name, extent),
+      addInner: (name, extent) => this.axes.addInner(name, extent),
+      flatten: (labels, sizes, name, at) => this.axes.flatten(labels, sizes, name, at),
+      labelSizes: (node, op) => this.axes.labelSizes(node, op),
       read: (node, k, at) => this.reader.operand(node, k)(at),
       isOfRequest: (operand) => this.reader.isOfRequest(operand.id),
       requestOf: (candidate) => load(this.context.values.slots("item").id, [candidate], "i32"),
@@ -199,12 +196,12 @@ class KernelBuilder {
     sizes: ReadonlyMap<number, Extent>,
   ): void {
     const names = axisNames(node.type.shape);
-    const index = this.gridOf(node.type.shape, names);
+    const index = this.axes.gridOf(node.type.shape, names);
     const summed = [...new Set(op.operands.flat())].filter((l) => !op.out.includes(l));
     const inner = innerNames(summed.length, names);
     const at = new Map<number, Expr>(op.out.map((l, i) => [l, index[i]]));
     summed.forEach((l, i) => {
-      at.set(l, this.addInner(inner[i], sizes.get(l) as number));
+      at.set(l, this.axes.addInner(inner[i], sizes.get(l) as number));
     });
     const factors = node.inputs.map((_, k) =>
       this.reader.operand(node, k)(op.operands[k].map((l) => at.get(l) ?? int(0))),
@@ -219,7 +216,7 @@ class KernelBuilder {
 
   private reduction(node: Node, op: Extract<Op, { kind: "reduce" }>): void {
     const names = axisNames(node.type.shape);
-    const index = this.gridOf(node.type.shape, names);
+    const index = this.axes.gridOf(node.type.shape, names);
     const { full, over: inner, count } = this.reduced(node, op, index, names);
     const fn = op.fn === "mean" ? "sum" : op.fn;
     this.body.push({
@@ -251,7 +248,7 @@ class KernelBuilder {
         return;
       }
       if (op.keep) kept++;
-      full.push(this.addInner(over[position], extent as number));
+      full.push(this.axes.addInner(over[position], extent as number));
       count *= extent as number;
     });
     return { full, over, count };
@@ -265,7 +262,7 @@ class KernelBuilder {
     const key = index.map(exprKey).join();
     const known = found.get(key);
     if (known) return known;
-    const taken = [...this.grid, ...this.inner].map((a) => a.name);
+    const taken = [...this.axes.grid, ...this.axes.inner].map((a) => a.name);
     const { full, over } = this.reduced(node, op, index, taken);
     const out = this.peakName();
     const value = simplify(this.reader.operand(node, 0)(full));
@@ -302,7 +299,7 @@ class KernelBuilder {
   private rowStatistics(node: Node, op: Extract<Op, { kind: "row_statistics" }>): void {
     const { index, mean, scale } = this.statistics(node, op);
     const [which] = innerNames(1, axisNames(this.reader.seen(node.inputs[0])));
-    const at = this.addInner(which, 2);
+    const at = this.axes.addInner(which, 2);
     const rows = index.slice(0, -1);
     this.epilogue(node, [...rows, at], [which], where(lt(at, int(1)), mean ?? num(0), scale));
   }
@@ -315,9 +312,9 @@ class KernelBuilder {
     const shape = this.reader.seen(node.inputs[0]);
     const names = axisNames(shape);
     const size = shape[shape.length - 1] as number;
-    const index = this.gridOf(shape.slice(0, -1), names.slice(0, -1));
+    const index = this.axes.gridOf(shape.slice(0, -1), names.slice(0, -1));
     const along = names[names.length - 1];
-    index.push(this.addInner(along, size));
+    index.push(this.axes.addInner(along, size));
     const x = simplify(this.reader.operand(node, 0)(index));
     const { statement, mean, scale } = scalingOf(x, along, size, op);
     this.body.push(statement);
@@ -329,12 +326,12 @@ class KernelBuilder {
     const names = axisNames(shape);
     const along = names[op.axis];
     const outer = shape.flatMap((s, i) => (i === op.axis ? [] : [{ s, i, name: names[i] }]));
-    const index = this.gridOf(
+    const index = this.axes.gridOf(
       outer.map((o) => o.s),
       outer.map((o) => o.name),
       outer.map((o) => o.i),
     );
-    index.splice(op.axis, 0, this.addInner(along, shape[op.axis] as number));
+    index.splice(op.axis, 0, this.axes.addInner(along, shape[op.axis] as number));
     const x = simplify(this.reader.operand(node, 0)(index));
     const highest = tile("highest", "num");
     const empty = lt(highest, num(NOTHING_VISIBLE));
@@ -405,164 +402,32 @@ class KernelBuilder {
     });
   }
 
-  // --------------------------------------------------------------------------------------------------- axes
-
-  private addGrid(name: string, extent: AxisExtent | Extent): Expr {
-    const size: AxisExtent = extent === "R" || extent === "N" ? { of: extent, times: 1 } : extent;
-    this.grid.push({ name, extent: size, tile: 1 });
-    return axis(name, size);
-  }
-
-  private addInner(name: string, extent: number): Expr {
-    this.inner.push({ name, extent, step: 1 });
-    return axis(name, extent);
-  }
-
-  /** A point of the grid for each axis; `axes` are their numbers in the node, whose rows a list may stand for. */
-  private gridOf(
-    shape: readonly Extent[],
-    names: readonly string[],
-    axes: readonly number[] = shape.map((_, i) => i),
-  ): Expr[] {
-    if (this.root.rows) this.openRows(this.root.rows, false);
-    return shape.map((s, i) => this.reader.row?.along(axes[i]) ?? this.addGrid(names[i], s));
-  }
-
-  /** Adds the axis of the list of active rows. */
-  private openRows(rows: ActiveRows, tiled: boolean): RowPoint {
-    this.reader.row = new RowPoint(this.context.values.lists.of(rows), rows, tiled);
-    this.grid.push(this.reader.row.grid);
-    return this.reader.row;
-  }
-
-  /** The rows of a product are the list's; each tile of them is of one group. */
-  private rowsOfProduct(
-    rows: ActiveRows,
-    op: Extract<Op, { kind: "einsum" }>,
-    at: Map<number, Expr>,
-  ): string {
-    const { index, grid } = this.openRows(rows, true);
-    rows.axes.forEach((a, i) => {
-      at.set(op.out[a], index[i]);
-    });
-    return grid.name;
-  }
-
-  /** One grid axis for several labels, row-major. Its batch label, if any, comes first. */
-  private flatten(
-    labels: readonly number[],
-    sizes: ReadonlyMap<number, Extent>,
-    name: string,
-    at: Map<number, Expr>,
-  ): string {
-    const batch = labels.filter((l) => typeof sizes.get(l) !== "number");
-    const ordered = [...batch, ...labels.filter((l) => !batch.includes(l))];
-    const times = ordered.reduce((p, l) => {
-      const s = sizes.get(l);
-      return typeof s === "number" ? p * s : p;
-    }, 1);
-    const of = batch.length > 0 ? (sizes.get(batch[0]) as "R" | "N") : undefined;
-    const extent: AxisExtent = of ? { of, times } : times;
-    this.grid.push({ name, extent, tile: 1 });
-    split(axis(name, extent), ordered, sizes, at);
-    return name;
-  }
-
-  private labelSizes(node: Node, op: Extract<Op, { kind: "einsum" }>): Map<number, Extent> {
-    const sizes = new Map<number, Extent>();
-    op.operands.forEach((labels, k) => {
-      const shape = this.reader.seen(node.inputs[k]);
-      labels.forEach((l, i) => {
-        sizes.set(l, shape[i]);
-      });
-    });
-    return sizes;
-  }
-
   // ------------------------------------------------------------------------------------------------- finish
 
   private finish(): TileKernel {
-    const { graph, values } = this.context;
+    const { stored, names, values } = this.context;
     const list = this.root.rows && values.lists.of(this.root.rows);
     const buffers = buffersOf(this.body);
     if (list) buffers.push({ value: list.list.tiles, access: "read" });
-    const own = this.members();
-    const members = [...own, ...[...this.reader.inlined].filter((id) => !own.includes(id))];
-    const flops = members.reduce((sum, id) => {
-      const node = graph.nodes[id];
-      if (isSource(node.op) || (this.context.stored.has(id) && !own.includes(id))) return sum;
-      const types = node.inputs.map((o) => ({
-        shape: this.reader.seen(o),
-        dtype: graph.nodes[o.id].type.dtype,
-      }));
-      return sum + opDef(node.op.kind).flops(node.op, types, node.type, { R: 1, N: 1 }) * share(graph, node);
-    }, 0);
+    const { chain, tails = [] } = this.group;
+    const members = [...chain, ...tails.flat()];
     return {
-      name: this.context.names.unique(this.kernelName()),
+      name: names.unique(this.kernelName()),
       stage: this.stage,
-      grid: this.grid,
-      inner: this.inner,
+      grid: this.axes.grid,
+      inner: this.axes.inner,
       body: this.body,
       buffers,
       ...(list ? { indirect: { value: list.list.launches, index: values.lists.launch(list) } } : {}),
       lowering: { kind: "element", threads: 1, vector: 1 },
-      about: {
-        fused: this.fusedLines(),
-        flops,
-        bytes: bytesOf(buffers, { values: this.context.values.values, params: this.context.graph.params }),
-        ...(this.root.origin ? { origin: this.root.origin } : {}),
-      },
-      roots: this.members().filter((id) => this.context.stored.has(id)),
+      about: aboutOf(this.root, members, this.reader, buffers, this.context),
+      roots: members.filter((id) => stored.has(id)),
     };
-  }
-
-  /** The nodes that the kernel is for. */
-  private members(): readonly number[] {
-    const { chain, tails = [] } = this.group;
-    return [...chain, ...tails.flat()];
   }
 
   private kernelName(): string {
     const { anchor } = this.group;
     const node = anchor === undefined ? this.root : this.context.graph.nodes[anchor];
-    const path = node.path || this.root.path;
-    return path ? path : node.op.kind;
+    return node.path || this.root.path || node.op.kind;
   }
-
-  /** What the kernel computes, in the model's words: the ops by the part of the model they come from. */
-  private fusedLines(): string[] {
-    const { graph } = this.context;
-    const line = (id: number): string => {
-      const node = graph.nodes[id];
-      const what =
-        node.op.kind === "pointwise"
-          ? node.op.fn
-          : node.op.kind === "normalize"
-            ? `${node.op.norm}_norm`
-            : node.op.kind;
-      return node.path ? `${node.path}: ${what}` : what;
-    };
-    const chain = new Set(this.members());
-    const hidden = (id: number): boolean =>
-      chain.has(id) || graph.nodes[id].op.kind === "const" || graph.nodes[id].op.kind === "iota";
-    const prologue = [...this.reader.inlined].filter((id) => !hidden(id)).sort((a, b) => a - b);
-    return counted([...prologue.map((id) => `reads through ${line(id)}`), ...[...chain].map(line)]);
-  }
-}
-
-/** Lines that are alike once, with how many there are. */
-function counted(lines: readonly string[]): string[] {
-  const counts = new Map<string, number>();
-  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
-  return [...counts].map(([line, count]) => (count === 1 ? line : `${line}, ${count} times`));
-}
-
-/** The share of a node's points that are computed, at most. */
-function share(graph: Graph, { rows }: Node): number {
-  if (!rows) return 1;
-  const all = graph.nodes[rows.gate].type.shape.reduce<number>(
-    (n, s) => (typeof s === "number" ? n * s : n),
-    1,
-  );
-  return rows.most / all;
 }

@@ -26,6 +26,9 @@ const COPYING = 16;
 /** What storing a point costs them, in FLOPs of an epilogue. */
 const STORING = 4;
 
+/** Small enough to decide between equals only. */
+const TIE = 1e-4;
+
 /** Of what a cost depends on beside the kernel and its schedule. */
 export interface CostContext {
   readonly profile: Profile;
@@ -45,7 +48,9 @@ export function predict(kernel: TileKernel, form: Form, schedule: Schedule, cont
   const workers =
     lowering.kind === "hopper" ? Math.floor(lowering.blocks / lowering.cluster) : ceilings.workers;
   const rounds = Math.ceil(workgroups / workers);
-  return ceilings.dispatch + Math.max(rounds * (ceilings.workgroup + one), memorySeconds(kernel, context));
+  const working = rounds * (ceilings.workgroup + one);
+  // Of schedules that memory makes equal, the one with less to do.
+  return ceilings.dispatch + Math.max(working, memorySeconds(kernel, context)) + TIE * working;
 }
 
 function memorySeconds({ about }: TileKernel, { ceilings, rows }: CostContext): number {

@@ -15,7 +15,7 @@ import { composeMaps, type IndexMap } from "../src/ir/indexmap.ts";
 import { maxLevel } from "../src/ir/stage.ts";
 import { normAfterProduct } from "./contraction/norms.ts";
 import { type Prenorm, prenorms, takeOver } from "./contraction/prenorms.ts";
-import { definePass } from "./pass.ts";
+import { definePass, joinsKernels } from "./pass.ts";
 import { type About, Rewriter } from "./rewrite.ts";
 
 type Einsum = Extract<Op, { kind: "einsum" }>;
@@ -25,8 +25,9 @@ export const contract = definePass<Graph, Graph>({
   summary: "orders and associates einsums by cost and gives them the two-operand form of kernels",
   run(graph, { reuse = true, fusion = "all", profile, ceilings = defaultCeilings(profile), explain }) {
     const out = new Rewriter(graph);
-    const normed =
-      fusion === "all" ? prenorms(graph, profile, ceilings, explain) : new Map<number, Prenorm>();
+    const normed = joinsKernels(fusion)
+      ? prenorms(graph, profile, ceilings, explain)
+      : new Map<number, Prenorm>();
     for (const node of graph.nodes) {
       if (node.op.kind !== "einsum") {
         out.copy(node);

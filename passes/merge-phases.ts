@@ -14,7 +14,7 @@ import type { Stage } from "../src/ir/graph.ts";
 import type { TileKernel } from "../src/ir/tile.ts";
 import type { Apart, Fused } from "./fuse.ts";
 import { type Bundle, type BundleContext, bundleOf, joined, kernelOf } from "./fusion/phases.ts";
-import { definePass } from "./pass.ts";
+import { definePass, joinsKernels } from "./pass.ts";
 
 export const mergePhases = definePass<Fused, Fused>({
   name: "merge-phases",
@@ -23,7 +23,7 @@ export const mergePhases = definePass<Fused, Fused>({
     const context: BundleContext = { plan, profile, ceilings };
     const apart: Apart[] = [];
     const of = (stage: Stage): readonly TileKernel[] => {
-      const { kernels, pairs } = mergeStage(plan.kernels[stage], stage, fusion === "all", context);
+      const { kernels, pairs } = mergeStage(plan.kernels[stage], stage, joinsKernels(fusion), context);
       apart.push(...pairs);
       return kernels;
     };

@@ -10,11 +10,16 @@ import type { ScheduleSource } from "../src/ir/schedule.ts";
 /**
  * - off: every op its own kernel; only layout, gathers and casts are read through. To debug with.
  * - vertical: a kernel has a prologue and an epilogue.
- * - all: and kernels become phases of one.
+ * - phases: and kernels become phases of one where a workgroup reads only what it has stored itself.
+ * - all: and both products of an FFN are one launch where workgroups wait for each other.
  */
-export type Fusion = "off" | "vertical" | "all";
+export const fusions = ["off", "vertical", "phases", "all"] as const;
+export type Fusion = (typeof fusions)[number];
 
-export const fusions = ["off", "vertical", "all"] as const satisfies readonly Fusion[];
+/** Whether kernels that are whole by themselves may become one. */
+export function joinsKernels(fusion: Fusion): boolean {
+  return fusion === "phases" || fusion === "all";
+}
 
 export interface PassContext {
   readonly profile: Profile;

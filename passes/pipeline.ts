@@ -2,7 +2,7 @@
  * @file The pipeline: which passes run, in which order. No other file knows the order.
  *
  *     quantize · simplify · demand · fold-layout · contract · simplify · split-stages · sparsify-experts · spell-top-k ·
- *     slice-parameters · interleave-weights · assign-layout · fuse · pair-products · schedule · merge-phases · plan-memory
+ *     slice-parameters · interleave-weights · assign-layout · fuse · pair-products · schedule · merge-phases · chain-products · plan-memory
  */
 import type { DeviceCeilings } from "../src/ir/ceilings.ts";
 import type { Graph } from "../src/ir/graph.ts";
@@ -11,6 +11,7 @@ import type { Profile } from "../src/ir/profile.ts";
 import { gpu } from "../src/ir/profiles.ts";
 import type { ScheduleSource } from "../src/ir/schedule.ts";
 import { assignLayout } from "./assign-layout.ts";
+import { chainProducts } from "./chain-products.ts";
 import { contract } from "./contract.ts";
 import { demand } from "./demand.ts";
 import { foldLayout } from "./fold-layout.ts";
@@ -42,7 +43,7 @@ const graphPasses: readonly GraphPass[] = [
   interleaveWeights,
   assignLayout,
 ];
-const planPasses = [pairProducts, schedule, mergePhases, planMemory];
+const planPasses = [pairProducts, schedule, mergePhases, chainProducts, planMemory];
 
 /** Every pass in order, for `--print-passes` and `--print-after`. */
 export const passes: readonly { readonly name: string; readonly summary: string }[] = [

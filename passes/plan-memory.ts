@@ -1,7 +1,7 @@
 /**
  * @file plan-memory: temporaries of a stage share one arena. A value lives from the kernel that stores it to the last that
  * reads it; values whose lives do not meet share a slot. Slots are sized per row of the batch axis, so one
- * assignment serves every bucket.
+ * assignment serves every bucket. Counters, which are cleared before their kernel and should wait for no other, share with nobody.
  */
 import type { Stage } from "../src/ir/graph.ts";
 import { type Arena, type Plan, type PlanValue, wordsOf } from "../src/ir/plan.ts";
@@ -51,8 +51,13 @@ function livesOf(plan: Plan, stage: Stage): Life[] {
       last.set(b.value, i);
     }
   });
+  const counters = new Set(kernels.flatMap(({ lowering: l }) => (l.kind === "chain" ? [l.counters] : [])));
+  const always = { from: -1, to: Number.POSITIVE_INFINITY };
   return [...first]
-    .map(([id, from]) => ({ value: plan.values[id], from, to: last.get(id) ?? from }))
+    .map(([id, from]) => {
+      const life = counters.has(id) ? always : { from, to: last.get(id) ?? from };
+      return { value: plan.values[id], ...life };
+    })
     .filter((l) => l.value.home.kind === "temp" && l.value.home.stage === stage)
     .sort((a, b) => a.from - b.from || a.value.id - b.value.id);
 }

@@ -120,9 +120,13 @@ export function readArtifact(dir: string): Artifact {
   const variants = stored.variants.map((variant): ArtifactVariant => {
     const texts: KernelText[] = [];
     const restore = (stage: Stage) => (kernel: StoredKernel) => {
-      const { file, language, workgroup, sharedBytes, maps, bindings, lists, ...tile } = kernel;
+      const { file, language, workgroup, sharedBytes, maps, counters, bindings, lists, ...tile } = kernel;
       const text = readText(join(dir, file));
-      const asked = { ...(sharedBytes && { sharedBytes }), ...(maps && { maps }) };
+      const asked = {
+        ...(sharedBytes && { sharedBytes }),
+        ...(maps && { maps }),
+        ...(counters && { counters }),
+      };
       texts.push({ name: kernel.name, stage, language, text, workgroup, ...asked, bindings });
       // What a kernel computes is in its text.
       const made = lists && { lists: { ...lists, active: bool(true) } };
@@ -197,7 +201,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function storedKernel(kernel: TileKernel, text: KernelText, file: string): StoredKernel {
   const { body: _body, inner: _inner, phases: _phases, stage: _stage, lists, about, ...kept } = kernel;
-  const { language, workgroup, sharedBytes, maps, bindings } = text;
+  const { language, workgroup, sharedBytes, maps, counters, bindings } = text;
   return {
     ...kept,
     file,
@@ -205,6 +209,7 @@ function storedKernel(kernel: TileKernel, text: KernelText, file: string): Store
     workgroup,
     ...(sharedBytes && { sharedBytes }),
     ...(maps && { maps }),
+    ...(counters && { counters }),
     bindings,
     ...(lists && { lists: { step: lists.step, list: lists.list, launches: lists.launches } }),
     about: withoutOrigin(about),

@@ -27,7 +27,7 @@ import { elaborateSpec, notesFor, type SpecOptions } from "./spec.ts";
 import { allKernels } from "./variant.ts";
 
 export interface CompileOptions extends SpecOptions {
-  /** A variant is made for each: a built-in profile (`gpu`, `software`, `sm_80`, `sm_90`, `sm_90a`), a JSON file of one, or a device's own. Default: `gpu`. */
+  /** A variant is made for each: a built-in profile (`gpu`, `software`, `sm_80`, `sm_89`, `sm_90`, `sm_90a`), a JSON file of one, or a device's own. Default: `gpu`. */
   readonly profiles?: readonly (string | Profile)[];
   /** Default true. False gives every temporary a buffer of its own, so that each can be read back and verified. */
   readonly reuseArena?: boolean;

@@ -9,8 +9,11 @@
  * - pow, tanh, log, exp: CUDA's own are right to 2 ulp.
  */
 import type { MmaFormat, PairFn, Scalar, ThreadFn, ThreadType } from "../../src/ir/thread.ts";
+import { isCodes } from "../../src/ir/tile.ts";
 import { OPERATORS, VECTOR_OPERATORS } from "../spelling.ts";
+import { codeFunction } from "./codes.ts";
 import { pairFunction } from "./pairs.ts";
+import { E4M3, E5M2, F16, rounding } from "./rounding.ts";
 import { TENSOR, waitAsync } from "./tensorcores.ts";
 import { NARROW, UNPACK, WIDEN } from "./unpack.ts";
 
@@ -59,19 +62,6 @@ const BUILTINS: Partial<Record<ThreadFn, Partial<Record<Scalar, string>>>> = {
   min: { i32: "min", u32: "min" },
 };
 
-/** Rounding to `fraction` bits, ties to even, saturating; below the smallest normal number, to multiples of `quantum`. */
-function rounding(fraction: number, smallest: number, quantum: number, largest: number): readonly string[] {
-  const dropped = 23 - fraction;
-  return [
-    "const unsigned bits = __float_as_uint(a);",
-    `const unsigned sum = bits + ${2 ** (dropped - 1) - 1}u + ((bits >> ${dropped}) & 1u);`,
-    `const float even = __uint_as_float(sum & ${2 ** 32 - 2 ** dropped}u);`,
-    `const float small = rintf(a * ${1 / quantum}.0f) * ${quantum.toExponential()}f;`,
-    `const float y = fabsf(a) < ${smallest.toExponential()}f ? small : even;`,
-    `return a != a ? a : fminf(fmaxf(y, -${largest}.0f), ${largest}.0f);`,
-  ];
-}
-
 /** Bodies of scalar functions of our own; T is the argument's type. */
 const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>>>> = {
   max: {
@@ -111,9 +101,9 @@ const BODIES: Partial<Record<ThreadFn, Partial<Record<Scalar, readonly string[]>
       "return a * (u >= 0.0f ? 1.0f : e) / (1.0f + e);",
     ],
   },
-  round_f16: { f32: rounding(10, 2 ** -14, 2 ** -24, 65504) },
-  round_e5m2: { f32: rounding(2, 2 ** -14, 2 ** -16, 57344) },
-  round_e4m3: { f32: rounding(3, 2 ** -6, 2 ** -9, 448) },
+  round_f16: { f32: rounding(F16) },
+  round_e5m2: { f32: rounding(E5M2) },
+  round_e4m3: { f32: rounding(E4M3) },
   round_bf16: {
     f32: [
       "const unsigned bits = __float_as_uint(a);",
@@ -320,12 +310,12 @@ export class Functions {
 
   /** Pairs of 16-bit numbers from words of memory. */
   pairs(fn: PairFn): string {
-    const use = (name: string): string => {
-      const { lines, needs } = pairFunction(name);
-      for (const need of needs) use(need);
-      return this.use(name, lines, needs);
-    };
-    return use(fn);
+    return this.withNeeds(fn, pairFunction);
+  }
+
+  /** Codes from numbers, or their bytes turned. */
+  codes(fn: "pack_e4m3" | "pack_e5m2" | "pack_int8" | "transpose_bytes"): string {
+    return this.withNeeds(fn, codeFunction);
   }
 
   /** Four values of a storage type. */
@@ -338,7 +328,13 @@ export class Functions {
   }
 
   mma(format: MmaFormat): string {
-    return this.warp(`mma_${format}`);
+    return isCodes(format) ? this.withNeeds(`mma_${format}`, codeFunction) : this.warp(`mma_${format}`);
+  }
+
+  private withNeeds(name: string, find: (name: string) => DeviceFunction): string {
+    const { lines, needs } = find(name);
+    for (const need of needs) this.withNeeds(need, find);
+    return this.use(name, lines, needs);
   }
 
   private function(name: string): DeviceFunction {

@@ -2,12 +2,15 @@
  * @file Hopper's own instructions (sm_90a) as small device functions, a PTX instruction each: barriers in shared memory, copies of tiles
  * by the bulk copy engine, products of a warpgroup (PTX ISA 8.x, "mbarrier", "cp.async.bulk.tensor", "wgmma.mma_async").
  *
+ * Counters in memory are read and raised at the scope of the whole device. The copy engine reads memory by a proxy of its own: a fence
+ * between the proxies stands behind the stores and before the copies (PTX ISA, "proxies", "fence.proxy").
+ *
  * A product finds its operands by descriptors of 64 bits: the address (bits 0 … 13), the distance of tiles of 64 along the own axis
  * (16 … 29, of operands along their own axis alone), that of eight rows of 128 bytes (32 … 45), all in units of 16 bytes, and
  * the permutation over 128 bytes (62).
  */
 import type { BulkAction, SharedPlace, ThreadMap } from "../../src/ir/bulk.ts";
-import type { ThreadExpr } from "../../src/ir/thread.ts";
+import type { ThreadBinding, ThreadExpr } from "../../src/ir/thread.ts";
 import type { Functions } from "./functions.ts";
 
 const HEAD = "static __device__ __forceinline__";
@@ -23,6 +26,24 @@ const FIXED = {
   fence_mbarrier_init: [
     `${HEAD} void fence_mbarrier_init() {`,
     '  asm volatile("fence.mbarrier_init.release.cluster;" : : : "memory");',
+    "}",
+  ],
+  fence_proxy_async_global: [
+    `${HEAD} void fence_proxy_async_global() {`,
+    '  asm volatile("fence.proxy.async.global;" : : : "memory");',
+    "}",
+  ],
+  counter_arrive: [
+    `${HEAD} void counter_arrive(unsigned* counter) {`,
+    '  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" : : "l"(counter) : "memory");',
+    "}",
+  ],
+  counter_await: [
+    `${HEAD} void counter_await(const unsigned* counter, unsigned count) {`,
+    "  unsigned seen;",
+    "  do {",
+    '    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");',
+    "  } while (seen < count);",
     "}",
   ],
   fence_proxy_async: [
@@ -115,11 +136,13 @@ export function fixed(functions: Functions, name: keyof typeof FIXED): string {
 }
 
 /** Copies a box of a tensor of `rank` axes. */
-function bulkLoad(functions: Functions, rank: number, cluster: number): string {
+function bulkLoad(functions: Functions, rank: number, cluster: number, once: boolean): string {
   fixed(functions, "rmxc_tensor_map");
   const shared = cluster > 1;
-  const name = `bulk_load_${rank}d${shared ? "_to_all" : ""}`;
-  const [more, mask] = shared ? [".multicast::cluster", `, %${rank + 3}`] : ["", ""];
+  const name = `bulk_load_${rank}d${shared ? "_to_all" : ""}${once ? "_once" : ""}`;
+  const more = `${shared ? ".multicast::cluster" : ""}${once ? ".L2::cache_hint" : ""}`;
+  const given = [...(shared ? ['"h"(blocks)'] : []), ...(once ? ['"l"(policy)'] : [])];
+  const named = given.map((_, i) => `, %${rank + 3 + i}`).join("");
   const axes = Array.from({ length: rank }, (_, i) => i);
   const coordinates = axes.map((i) => `%${i + 3}`).join(", ");
   return functions.use(
@@ -130,9 +153,15 @@ function bulkLoad(functions: Functions, rank: number, cluster: number): string {
       "  const unsigned to = unsigned(__cvta_generic_to_shared(tile));",
       `  ${BARRIER}`,
       ...(shared ? [`  const unsigned short blocks = ${2 ** cluster - 1};`] : []),
+      ...(once
+        ? [
+            "  unsigned long long policy;",
+            '  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));',
+          ]
+        : []),
       `  asm volatile("cp.async.bulk.tensor.${rank}d.shared::cluster.global.mbarrier::complete_tx::bytes${more} "`,
-      `               "[%0], [%1, {${coordinates}}], [%2]${mask};"`,
-      `               : : "r"(to), "l"(&map), "r"(at), ${axes.map((i) => `"r"(c${i})`).join(", ")}${shared ? ', "h"(blocks)' : ""}`,
+      `               "[%0], [%1, {${coordinates}}], [%2]${named};"`,
+      `               : : "r"(to), "l"(&map), "r"(at), ${axes.map((i) => `"r"(c${i})`).join(", ")}${given.map((each) => `, ${each}`).join("")}`,
       '               : "memory");',
       "}",
     ],
@@ -167,7 +196,7 @@ function multiply(functions: Functions, { half, sums, a, b }: Multiply): string 
 
 /** Waits until `pending` groups at most are under way; what `count` groups of sums hold may be read from there on. */
 function wait(functions: Functions, pending: number, count: number): string {
-  const name = count === 0 ? `wgmma_wait_${pending}` : `wgmma_wait_${pending}_sums`;
+  const name = count === 0 ? `wgmma_wait_${pending}` : `wgmma_wait_${pending}_sums_${count}`;
   if (count === 0) {
     return functions.use(name, [
       `${HEAD} void ${name}() {`,
@@ -224,15 +253,23 @@ export function mapText({ name, element, axes }: ThreadMap): string {
   return `map    ${name}: ${element}, ${each.join("; ")}`;
 }
 
-/** An action as statements; `text` spells an expression that stands behind a `+`. */
+/** An action as statements; `text` spells an expression that stands behind a `+`, `binding` gives one by its number. */
 export function bulkLines(
   s: BulkAction,
   functions: Functions,
   text: (e: ThreadExpr) => string,
+  binding: (at: number) => ThreadBinding,
 ): readonly string[] {
   const place = ({ array, index }: SharedPlace): string =>
     index.kind === "const" && index.value === 0 ? array : `${array} + ${text(index)}`;
   switch (s.kind) {
+    case "counter": {
+      if (s.action === "publish") return [`${fixed(functions, "fence_proxy_async_global")}();`];
+      const at = place({ array: binding(s.binding).name, index: s.index });
+      return s.action === "arrive"
+        ? [`${fixed(functions, "counter_arrive")}(${at});`]
+        : [`${fixed(functions, "counter_await")}(${at}, ${s.count});`];
+    }
     case "mbarrier":
       switch (s.action) {
         case "init":
@@ -256,7 +293,7 @@ export function bulkLines(
           return s satisfies never;
       }
     case "bulk_load": {
-      const load = bulkLoad(functions, s.from.length, s.cluster ?? 1);
+      const load = bulkLoad(functions, s.from.length, s.cluster ?? 1, s.once === true);
       const from = s.from.map((e) => text(e)).join(", ");
       return [`${load}(${place(s.to)}, ${s.map}, ${place(s.barrier)}, ${from});`];
     }

@@ -5,7 +5,7 @@
  *     extern "C" __global__ void NAME(bindings in order …, rmxc_call call)
  *
  * A binding is a pointer to its elements or groups of four. No two values of a kernel overlap (plan-memory gives a slot away after the
- * last kernel that reads it), so all are `__restrict__`: loads may pass stores. A workgroup is a block; blocks are numbered over both dimensions of the grid.
+ * last kernel that reads it), so all are `__restrict__`: loads may pass stores; but for what a kernel stores and copies by a tensor map. A workgroup is a block; blocks are numbered over both dimensions of the grid.
  */
 import { lineTable } from "../../src/ir/lines.ts";
 import type { PrintedKernel } from "../../src/ir/plan.ts";
@@ -71,7 +71,13 @@ class Printer {
     for (const { name, count } of mbarriers)
       head.push(`static __shared__ unsigned long long ${name}[${count}];`);
     if (dynamic.bytes > 0) head.push("extern __shared__ uint4 launch_memory[];");
-    const parameters = [...program.bindings.map(parameter), "rmxc_call call", ...maps.map(mapParameter)];
+    // What some blocks store and others copy goes by two ways, its pointer and its map.
+    const byMap = new Set(program.counters === undefined ? [] : maps.map(({ binding }) => binding));
+    const parameters = [
+      ...program.bindings.map((b, i) => parameter(b, !byMap.has(i))),
+      "rmxc_call call",
+      ...maps.map(mapParameter),
+    ];
     head.push(
       "",
       `extern "C" __global__ void ${clusterOf(program)}__launch_bounds__(${program.workgroup}, 1)`,
@@ -92,6 +98,7 @@ class Printer {
       ...(maps.length > 0 && {
         maps: maps.map(({ binding, element, axes }) => ({ binding, element, axes })),
       }),
+      ...(program.counters && { counters: program.counters }),
       bindings: program.bindings.map(({ value, access }) => ({ value, access })),
       lines: lineTable(this.made, head.length),
     };
@@ -207,8 +214,16 @@ class Printer {
       case "wgmma":
       case "registers":
       case "cluster_barrier":
-        for (const line of bulkLines(s, this.functions, (e) => this.text(e, 5))) out(line);
+      case "counter": {
+        const lines = bulkLines(
+          s,
+          this.functions,
+          (e) => this.text(e, 5),
+          (at) => this.binding(at),
+        );
+        for (const line of lines) out(line);
         return;
+      }
       case "return":
         out("return;");
         return;
@@ -330,6 +345,11 @@ class Printer {
       case "round_tf32":
       case "fragment_row":
         return { text: `${functions.warp(fn)}(${all()})`, level: ATOM };
+      case "pack_e4m3":
+      case "pack_e5m2":
+      case "pack_int8":
+      case "transpose_bytes":
+        return { text: `${functions.codes(fn)}(${all()})`, level: ATOM };
       case "pair_low":
       case "pair_high":
       case "pairs_int8_f16":
@@ -390,9 +410,9 @@ function clusterOf({ cluster = 1 }: ThreadProgram): string {
   return cluster === 1 ? "" : `__cluster_dims__(${cluster}, 1, 1) `;
 }
 
-function parameter(b: ThreadBinding): string {
+function parameter(b: ThreadBinding, alone: boolean): string {
   const type = typeName({ of: b.element, width: b.width });
-  return `${b.access === "read" ? "const " : ""}${type}* __restrict__ ${b.name}`;
+  return `${b.access === "read" ? "const " : ""}${type}* ${alone ? "__restrict__ " : ""}${b.name}`;
 }
 
 /** A binding as groups of 16 bytes. */

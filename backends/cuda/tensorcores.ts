@@ -17,9 +17,10 @@ function ldmatrix(name: string, suffix: string): readonly string[] {
   ];
 }
 
-function mma(type: string, k: number): readonly string[] {
+/** One product of `type`, sums in f32. */
+export function mmaLines(name: string, type: string, k: number): readonly string[] {
   return [
-    `${HEAD} void mma_${type}(float4& c, uint4 a, unsigned b0, unsigned b1) {`,
+    `${HEAD} void ${name}(float4& c, uint4 a, unsigned b0, unsigned b1) {`,
     `  asm volatile("mma.sync.aligned.m16n8k${k}.row.col.f32.${type}.${type}.f32 "`,
     '               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"',
     '               : "+f"(c.x), "+f"(c.y), "+f"(c.z), "+f"(c.w)',
@@ -62,9 +63,9 @@ function pack(type: string): readonly string[] {
 export const TENSOR = {
   ldmatrix: ldmatrix("ldmatrix", ""),
   ldmatrix_transposed: ldmatrix("ldmatrix_transposed", ".trans"),
-  mma_f16: mma("f16", 16),
-  mma_bf16: mma("bf16", 16),
-  mma_tf32: mma("tf32", 8),
+  mma_f16: mmaLines("mma_f16", "f16", 16),
+  mma_bf16: mmaLines("mma_bf16", "bf16", 16),
+  mma_tf32: mmaLines("mma_tf32", "tf32", 8),
   round_tf32: [
     `${HEAD} unsigned tf32_of(unsigned bits) {`,
     "  unsigned word;",

@@ -1,15 +1,27 @@
 /**
  * @file What a product kernel does around its sums, whoever has them: a thread's accumulators are an index map from its registers
  * (r, c) to rows and columns of the workgroup's tile, and everything else follows from it. A statement that changes along m and n
- * is evaluated at every accumulator; one that belongs to a row or a column alone (the mean of a row) by one thread,
- * which leaves it in workgroup memory; what belongs to neither, by every thread.
+ * is evaluated at every accumulator; one that belongs to a row or a column alone (the mean of a row) by one thread, or one warp where a
+ * row is long, which leaves it in workgroup memory; what belongs to neither, by every thread.
  *
  * Columns are taken four at a time. Rows and columns beyond the edge are copies of the last and are not stored.
  */
 import type { Expr } from "../../src/ir/expr.ts";
 import { axis } from "../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr, ThreadType } from "../../src/ir/thread.ts";
-import { addI, BOOL, builtin, call, divI, gather4, i32, lessThan, minI, mulI } from "../../src/ir/thread.ts";
+import {
+  addI,
+  BOOL,
+  builtin,
+  call,
+  divI,
+  gather4,
+  i32,
+  lessThan,
+  minI,
+  mulI,
+  remI,
+} from "../../src/ir/thread.ts";
 import type { GridAxis, TileKernel, TileStmt } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import { groupAxis, quadruple } from "./access.ts";
@@ -19,8 +31,9 @@ import { renamed, variesOf } from "./contraction.ts";
 import type { Expressions } from "./expressions.ts";
 import { scalarType } from "./expressions.ts";
 import type { TileAxis } from "./grid.ts";
-import { Inner, runtimeBound, tileValue } from "./inner.ts";
+import { Inner, runtimeBound, type Team, tileValue } from "./inner.ts";
 import { outputsOf } from "./points.ts";
+import { acrossSubgroup } from "./row.ts";
 
 /** Where a thread's accumulators lie in the workgroup's tile. */
 export interface FragmentMap {
@@ -47,6 +60,12 @@ export interface Place {
   readonly single?: boolean;
 }
 
+const ALONE: Team = { lanes: 1, lane: i32(0), combine: (_, value) => value };
+/** A warp goes through a row together: its loads are of neighbours. */
+const WARP: Team = { lanes: 32, lane: remI(builtin("thread"), i32(32)), combine: acrossSubgroup };
+/** Elements of a row from which on that pays: a group of four for each lane. */
+const LONG = 128;
+
 type Store = Extract<TileStmt, { kind: "store" }>;
 
 /** An accumulator of a thread: a row's group of four columns. */
@@ -57,8 +76,6 @@ interface Cell {
 
 /** Accumulators whose values are made before the first of them is stored. More would take registers for what they load. */
 const AT_ONCE = 8;
-
-const ALONE = { lanes: 1, lane: i32(0), combine: (_: unknown, value: ThreadExpr) => value };
 
 export class Fragments {
   readonly kernel: TileKernel;
@@ -133,15 +150,22 @@ export class Fragments {
       array: this.memoryOf(out, type, side.axis.tile),
     }));
     const own = runtimeBound(builder, `${side.axis.name}_own`, side.axis.tile);
-    builder.for("own", builtin("thread"), own, i32(this.map.threads), (index) => {
+    const team = varies.m && statement.kind !== "let" && this.isLong(statement.over) ? WARP : ALONE;
+    const first = divI(builtin("thread"), i32(team.lanes));
+    builder.for("own", first, own, i32(this.map.threads / team.lanes), (index) => {
       const place = varies.m ? this.rowPlace("own", index) : this.singleColumn("own", index);
       this.bindTiles(place);
-      this.evaluate(statement, place, (out) => `${out}@own`);
-      for (const { out, array } of arrays) {
+      this.evaluate(statement, place, (out) => `${out}@own`, team);
+      const computed = arrays.map(({ out, array }) => {
         const value = builder.current.tiles.get(`${out}@own`);
         if (value === undefined) throw new Error(`internal: ${out} was not computed`);
-        builder.emit({ kind: "store_shared", array, index, value });
-      }
+        return { array, value };
+      });
+      const store = (): void => {
+        for (const { array, value } of computed) builder.emit({ kind: "store_shared", array, index, value });
+      };
+      if (team === ALONE) store();
+      else builder.if(call("eq", BOOL, team.lane, i32(0)), store);
     });
     builder.emit({ kind: "barrier", ...(this.map.some && { threads: this.map.threads }) });
   }
@@ -275,6 +299,7 @@ export class Fragments {
     statement: Extract<TileStmt, { kind: "let" | "reduce" | "moments" }>,
     place: Place,
     nameOf: (out: string) => string,
+    team = ALONE,
   ): void {
     const { builder } = this;
     const rewrite = (e: Expr): Expr => this.at(e, place);
@@ -284,12 +309,16 @@ export class Fragments {
       return;
     }
     const vector = place.n === undefined || place.single === true;
-    const inner = new Inner(builder, this.expressions, this.bindings, this.kernel, ALONE, vector);
+    const inner = new Inner(builder, this.expressions, this.bindings, this.kernel, team, vector);
     const named =
       statement.kind === "moments"
         ? { ...statement, mean: nameOf(statement.mean), m2: nameOf(statement.m2) }
         : { ...statement, out: nameOf(statement.out) };
     inner.reduce([named], statement.over, rewrite);
+  }
+
+  private isLong(over: readonly string[]): boolean {
+    return this.kernel.inner.some(({ name, extent }) => over.includes(name) && extent >= LONG);
   }
 
   private bindOnce(name: string, hint: string, index: () => ThreadExpr): void {

@@ -1,6 +1,6 @@
 /**
- * @file Tiles in workgroup memory as `ldmatrix` reads them: rows of groups, a group being 16 bytes, eight neighbours of 16 bits or four
- * of tf32. Groups of a row are permuted by an exclusive or with the row's number, so that the eight rows that `ldmatrix` reads at
+ * @file Tiles in workgroup memory as `ldmatrix` reads them: rows of groups, a group being 16 bytes, eight neighbours of 16 bits, four
+ * of tf32 or sixteen codes (see `codeoperands.ts`). Groups of a row are permuted by an exclusive or with the row's number, so that the eight rows that `ldmatrix` reads at
  * once lie in different banks, and so do the writes of neighbouring threads:
  *
  *     four groups a row, two rows fill the 32 banks          row 0:  0 1 2 3   row 1:  0 1 2 3
@@ -29,11 +29,12 @@ import {
   U32,
   U32X4,
 } from "../../src/ir/thread.ts";
+import { codeSides, isCodes } from "../../src/ir/tile.ts";
 import type { Builder } from "./builder.ts";
 
 /** Elements of a group. */
-export function groupOf(format: MmaFormat): 4 | 8 {
-  return format === "tf32" ? 4 : 8;
+function groupOf(format: MmaFormat): number {
+  return format === "tf32" ? 4 : isCodes(format) ? 16 : 8;
 }
 
 /** Groups of k that one `mma` takes. */
@@ -87,6 +88,13 @@ export const BYTES = 16;
 /** Four values at a time, as the group that they are in the tile. */
 export function packedGroup(builder: Builder, format: MmaFormat, fours: readonly ThreadExpr[]): ThreadExpr {
   if (format === "tf32") return call("bits", U32X4, ...fours);
+  if (isCodes(format)) {
+    const [left] = codeSides(format);
+    return gather4(
+      fours.map((four) => call(`pack_${left}`, U32, four)),
+      "u32",
+    );
+  }
   const pack = format === "f16" ? "pack_f16" : "pack_bf16";
   const words = fours.flatMap((four) => {
     const known = builder.let("x", four);

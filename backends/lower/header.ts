@@ -5,7 +5,7 @@ import type { TileKernel } from "../../src/ir/tile.ts";
 import { batchOf } from "../../src/ir/tile.ts";
 
 export function headerOf(kernel: TileKernel, plan: { readonly values: readonly PlanValue[] }): string[] {
-  const { fused, flops, bytes } = kernel.about;
+  const { fused, flops, bytes, gain } = kernel.about;
   const rows = batchOf(kernel.stage);
   const per = rows === undefined ? "" : ` per row of ${rows}`;
   const shape = (access: "read" | "write"): string =>
@@ -31,6 +31,7 @@ export function headerOf(kernel: TileKernel, plan: { readonly values: readonly P
     `cost   ${count(flops)}FLOP${per}; ${count(bytes.fixed)}B${rows === undefined ? "" : ` and ${count(bytes.perRow)}B${per}`}`,
     `grid   ${axesOf(kernel)}`,
     `plan   ${scheduleOf(kernel)}`,
+    ...(gain === undefined ? [] : [`gain   ${gain}`]),
   ];
 }
 
@@ -69,6 +70,8 @@ function scheduleOf({ lowering: l, grid }: Pick<TileKernel, "lowering" | "grid">
       return `${l.threads} threads a group of rows`;
     case "phases":
       return `phases one after the other, ${l.threads} threads`;
+    case "chain":
+      return `tiles of both phases in turn, those of the second waiting for the first's; ${l.blocks} workgroups${l.cluster === 1 ? "" : `, ${l.cluster} of which share columns`}`;
     default:
       return l satisfies never;
   }

@@ -12,6 +12,7 @@ import { Builder } from "./builder.ts";
 import { lowerElement } from "./element.ts";
 import { lowerFlash } from "./flash.ts";
 import { headerOf } from "./header.ts";
+import { lowerChain } from "./hopper/chain.ts";
 import type { BulkMemory } from "./hopper/memory.ts";
 import { lowerHopper } from "./hopper/product.ts";
 import { lowerList } from "./list.ts";
@@ -51,6 +52,8 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
         return lowerMma(part, lowering, builder, bindings, shared);
       case "hopper":
         return lowerHopper(part, lowering, builder, bindings, shared, bulk);
+      case "chain":
+        return lowerChain(part, lowering, builder, bindings, shared, bulk);
       case "stream":
         return lowerStream(part, lowering, builder, bindings, shared);
       case "score":
@@ -66,6 +69,7 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
     }
   };
   const workgroup = lower(kernel);
+  const cluster = "cluster" in kernel.lowering ? kernel.lowering.cluster : 1;
   return {
     name: kernel.name,
     stage: kernel.stage,
@@ -75,8 +79,10 @@ export function lowerKernel(kernel: TileKernel, plan: LowerContext): ThreadProgr
     shared,
     ...(bulk.mbarriers.length > 0 && { mbarriers: bulk.mbarriers }),
     ...(bulk.maps.length > 0 && { maps: bulk.maps }),
-    ...(kernel.lowering.kind === "hopper" &&
-      kernel.lowering.cluster > 1 && { cluster: kernel.lowering.cluster }),
+    ...(cluster > 1 && { cluster }),
+    ...(kernel.lowering.kind === "chain" && {
+      counters: [bindings.entry(kernel.lowering.counters).index],
+    }),
     body: builder.finish(),
     ...(builder.trusted ? { trusted: true } : {}),
   };

@@ -1,31 +1,21 @@
 /**
  * @file The `mma` lowering of a matrix product: tensor cores by way of `mma.sync` and `ldmatrix`, from sm_80 on. Operands have 16
- * bits in workgroup memory, sums 32. How they come there is for `mmaoperands.ts`; this file walks through k:
+ * bits in workgroup memory (32 in tf32; 8 where codes are multiplied, of int8, or from sm_89 on of fp8), sums 32. How they come there is for `mmaoperands.ts`, where a warp's
+ * fragments lie for `warptile.ts`; this file walks through k:
  *
  *     send for the first stages − 1 blocks of what is copied;  block 0 of what is computed → buffer 0
  *     for every block of k:
  *       wait for this block's copies;  barrier             everyone's have come, and everyone is done with the block before
  *       send for the block stages − 1 ahead                into the buffer of the block before
  *       registers = what is computed of the next block     its latency hides behind the products
- *       for every 16 of k:  fragments from this block's buffer;  acc += a · b
+ *       for every 16 of k (codes: 32):  fragments from this block's buffer;  acc += a · b
  *       registers → the next block's buffer, rounded
  *
  * A batch of copies is committed a block, be it empty, so that the number of batches under way says which block has come.
  */
 import { type Expr, exprKey } from "../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr } from "../../src/ir/thread.ts";
-import {
-  addI,
-  builtin,
-  call,
-  component,
-  divI,
-  F32X4,
-  i32,
-  lessThan,
-  mulI,
-  remI,
-} from "../../src/ir/thread.ts";
+import { addI, builtin, divI, i32, lessThan, mulI, remI, sumType } from "../../src/ir/thread.ts";
 import type { TileKernel } from "../../src/ir/tile.ts";
 import type { Bindings } from "./access.ts";
 import type { Builder } from "./builder.ts";
@@ -38,6 +28,7 @@ import { openGrid } from "./grid.ts";
 import { depthOf } from "./grouptile.ts";
 import { runtimeBound } from "./inner.ts";
 import { type Operand, Operands } from "./mmaoperands.ts";
+import { readTogether, type WarpTile, warpTile, wordsOf } from "./warptile.ts";
 
 type Mma = Extract<TileKernel["lowering"], { kind: "mma" }>;
 type Var = ThreadExpr & { readonly kind: "var" };
@@ -65,6 +56,7 @@ class MmaProduct {
   private readonly lane: ThreadExpr;
   private readonly warpM: ThreadExpr;
   private readonly warpN: ThreadExpr;
+  private readonly warp: WarpTile;
   private readonly tileM: number;
   private readonly tileN: number;
 
@@ -95,26 +87,13 @@ class MmaProduct {
     this.warpM = l.warpsM === 1 ? i32(0) : builder.let("warp_m", divI(warp, i32(l.warpsN)));
     this.warpN = l.warpsN === 1 ? i32(0) : builder.let("warp_n", remI(warp, i32(l.warpsN)));
     this.expressions = new Expressions(builder, bindings);
-    const row = divI(this.lane, i32(4));
-    const map = {
-      threads: this.threads,
-      rows: l.tilesM,
-      columns: l.tilesN,
-      // See `fragment_row`.
-      row: (r: number): ThreadExpr =>
-        addI(
-          addI(mulI(this.warpM, i32(16 * l.tilesM)), i32(16 * r)),
-          addI(row, mulI(remI(this.lane, i32(2)), i32(8))),
-        ),
-      column: (c: number): ThreadExpr =>
-        addI(addI(mulI(this.warpN, i32(2 * l.tilesN)), i32(2 * c)), divI(remI(this.lane, i32(4)), i32(2))),
-    };
+    this.warp = warpTile(l, this.lane, this.warpM, this.warpN);
     this.fragments = new Fragments({
       kernel,
       product,
       m: tileOf(m),
       n: tileOf(n),
-      map,
+      map: { threads: this.threads, ...this.warp },
       builder,
       bindings,
       expressions: this.expressions,
@@ -136,7 +115,7 @@ class MmaProduct {
     const [first] = dots as readonly [Dot];
     const k = innerAxis(this.kernel, first.k);
     const acc = dots.map((dot) =>
-      grid(l.tilesM, l.tilesN, (r, c) => builder.var(`${dot.out}_${r}_${c}`, F32X4)),
+      grid(l.tilesM, l.tilesN, (r, c) => builder.var(`${dot.out}_${r}_${c}`, sumType(l.format))),
     );
     const blocks = Math.ceil(k.extent / k.step);
     const buffers = Math.min(l.stages, blocks);
@@ -199,17 +178,16 @@ class MmaProduct {
     });
     // What follows may use the memory anew.
     builder.emit({ kind: "barrier" });
+    const { warp } = this;
     dots.forEach((dot, d) => {
-      acc[d]?.forEach((row, r) => {
-        row.forEach((sum, c) => {
-          const four = builder.let(`${dot.out}_row`, call("fragment_row", F32X4, sum));
-          builder.bindTile(this.fragments.cellName(dot.out, r, c), four);
-        });
-      });
+      for (const { r, c } of this.fragments.cells()) {
+        const four = builder.let(`${dot.out}_row`, warp.cell(acc[d] ?? [], r, c));
+        builder.bindTile(this.fragments.cellName(dot.out, r, c), four);
+      }
     });
   }
 
-  /** The products of 16 of k. */
+  /** The products of one `mma`'s k: 16 of 16 bits, 32 of codes. */
   private step(
     dots: readonly Dot[],
     operands: readonly { readonly a: Operand; readonly b: Operand }[],
@@ -218,26 +196,27 @@ class MmaProduct {
     depth: number,
   ): void {
     const { builder, l } = this;
-    const known = new Map<string, ThreadExpr>();
-    const read = (tile: Operand, hint: string, at: ThreadExpr): ThreadExpr => {
+    const known = new Map<string, readonly ThreadExpr[]>();
+    const read = (tile: Operand, hint: string, at: ThreadExpr): readonly ThreadExpr[] => {
       const key = `${tile.array} ${hint}`;
-      const fragment = known.get(key) ?? builder.let(hint, tile.fragment(buffer, at, depth));
-      known.set(key, fragment);
-      return fragment;
+      const words = known.get(key) ?? tile.fragment(buffer, at, depth).map((e) => builder.let(hint, e));
+      known.set(key, words);
+      return words;
     };
+    const together = readTogether(l.format);
     dots.forEach((_, d) => {
       const { a, b } = operands[d] as { a: Operand; b: Operand };
       const rows = range(l.tilesM).map((r) =>
         read(a, `a${r}`, addI(mulI(this.warpM, i32(l.tilesM)), i32(r))),
       );
-      const columns = range(l.tilesN / 2).map((p) =>
-        read(b, `b${p}`, addI(mulI(this.warpN, i32(l.tilesN / 2)), i32(p))),
+      const columns = range(l.tilesN / together).map((p) =>
+        read(b, `b${p}`, addI(mulI(this.warpN, i32(l.tilesN / together)), i32(p))),
       );
       acc[d]?.forEach((row, r) => {
         row.forEach((sum, c) => {
-          const pair = columns[Math.floor(c / 2)] as ThreadExpr;
-          const words = [component(pair, 2 * (c % 2)), component(pair, 2 * (c % 2) + 1)] as const;
-          builder.emit({ kind: "mma", format: l.format, acc: sum.name, a: rows[r] as ThreadExpr, b: words });
+          const [left] = rows[r] as readonly [ThreadExpr];
+          const right = wordsOf(l.format, columns[Math.floor(c / together)] ?? [], c);
+          builder.emit({ kind: "mma", format: l.format, acc: sum.name, a: left, b: right });
         });
       });
     });

@@ -1,12 +1,13 @@
 /**
  * @file How the operands of a product on tensor cores come to workgroup memory, a block of k at a time, by one of two ways:
  *
- *     copied      numbers that lie in memory as they are multiplied (of 16 bits; f32 for tf32) go straight there, 16 bytes at a time,
- *                 several blocks ahead, while other blocks are multiplied (`cp.async`)
+ *     copied      numbers that lie in memory as they are multiplied (of 16 bits; f32 for tf32; codes of 8 bits) go straight there, 16 bytes
+ *                 at a time, several blocks ahead, while other blocks are multiplied (`cp.async`)
  *     computed    anything else (a norm, a lookup, codes of int8, f32 for 16 bits) is evaluated in registers, rounded and stored
  *
  * A group of `a` is of neighbours along k; of `b` along n or along k, whichever are neighbours in memory: `ldmatrix` transposes numbers of
- * 16 bits. It does not those of tf32, which turn in registers, 4 × 4 at a time, and are rounded as fragments. Beyond the end of k both are zero. Rows and columns beyond the edge are copies of the last one, or zero.
+ * 16 bits. It does not those of tf32, which turn in registers, 4 × 4 at a time, and are rounded as fragments. Codes have an order of
+ * their own (`codeoperands.ts`). Beyond the end of k both are zero. Rows and columns beyond the edge are copies of the last one, or zero.
  */
 import type { AxisExtent, Expr, LoadExpr } from "../../src/ir/expr.ts";
 import { axis, loadsOf } from "../../src/ir/expr.ts";
@@ -24,9 +25,18 @@ import {
   mulI,
   U32X4,
 } from "../../src/ir/thread.ts";
-import type { InnerAxis } from "../../src/ir/tile.ts";
+import { type InnerAxis, isCodes } from "../../src/ir/tile.ts";
 import { type Bindings, groupAxis, groupOffset, octuple, quadruple, storedFormat } from "./access.ts";
 import type { Builder } from "./builder.ts";
+import {
+  BLOCK,
+  blockFragments,
+  FOURS,
+  fourOfLeft,
+  GROUP_CODES,
+  unrounded,
+  weightBlock,
+} from "./codeoperands.ts";
 import { type Expressions, spread } from "./expressions.ts";
 import type { Fragments, Place } from "./fragments.ts";
 import {
@@ -36,7 +46,6 @@ import {
   type FragmentOf,
   fragmentOf,
   type GroupTile,
-  groupOf,
   openTile,
   packedGroup,
   placeIn,
@@ -46,8 +55,8 @@ import {
 
 /** An operand's tile, and what brings block `block` of k into one of its buffers. */
 export type Operand = GroupTile & {
-  /** Fragments for a warp: `at` counts 16 rows of m, or 16 columns of n. */
-  readonly fragment: (buffer: ThreadExpr, at: ThreadExpr, depth: number) => ThreadExpr;
+  /** Words for a warp: `at` counts 16 rows of m (one fragment), or the columns that are read together (see `warptile.ts`). */
+  readonly fragment: (buffer: ThreadExpr, at: ThreadExpr, depth: number) => readonly ThreadExpr[];
 } & (
     | {
         readonly how: "copied";
@@ -91,14 +100,21 @@ export class Operands {
 
   /** `a`: `rows` rows of m, groups along k. */
   left(e: Expr, rows: number, k: InnerAxis): Operand {
-    const { fragments } = this.given;
+    const { format, fragments } = this.given;
     const place = (name: string, row: ThreadExpr): Place => fragments.rowPlace(name, row);
-    return this.alongK("a_tile", "left", e, rows, k, place);
+    if (!isCodes(format)) return this.alongK("a_tile", "left", e, rows, k, place);
+    const tile = this.open("a_tile", "left", rows, k.step / GROUP_CODES);
+    const number = unrounded(e, k);
+    return this.computed(tile, (row, block, group, name) => {
+      const at = place(name, row);
+      return FOURS.map((h) => this.fourAlong(k, number, at, block, fourOfLeft(group, h), h));
+    });
   }
 
   /** `b`: `columns` columns of n. */
   right(e: Expr, columns: number, k: InnerAxis): Operand {
-    const { bindings, fragments } = this.given;
+    const { bindings, format, fragments } = this.given;
+    if (isCodes(format)) return this.blocks(e, columns, k);
     const { n } = fragments.product;
     const loads = loadsOf(e);
     const widens = (name: string, extent: typeof n.extent): boolean =>
@@ -116,9 +132,9 @@ export class Operands {
     }
   }
 
-  /** Elements of a group. */
+  /** Elements of a group, but of codes. */
   private get width(): 4 | 8 {
-    return groupOf(this.given.format);
+    return this.given.format === "tf32" ? 4 : 8;
   }
 
   private alongK(
@@ -145,15 +161,27 @@ export class Operands {
     }
     return this.computed(tile, (row, block, group, name) => {
       const at = place(name, row);
-      return Array.from({ length: width / 4 }, (_, h) => {
-        const within = addI(mulI(group, i32(width / 4)), i32(h));
-        const index = builder.let(`${k.name}4`, addI(mulI(block, i32(k.step / 4)), within));
-        const along = `${groupAxis(k.name)}@${at.name}_${h}`;
-        builder.bindAxis(along, minI(index, i32(Math.ceil(k.extent / 4) - 1)));
-        const four = this.value(e, at, new Map([[k.name, quadruple(k.extent, along)]]));
-        return this.within(four, index, k, 4);
-      });
+      return Array.from({ length: width / 4 }, (_, h) =>
+        this.fourAlong(k, e, at, block, addI(mulI(group, i32(width / 4)), i32(h)), h),
+      );
     });
+  }
+
+  /** Elements 4 · `four` … of block `block` of k, at a place of m or n; `h` keeps names apart. */
+  private fourAlong(
+    k: InnerAxis,
+    e: Expr,
+    at: Place,
+    block: ThreadExpr,
+    four: ThreadExpr,
+    h: number,
+  ): ThreadExpr {
+    const { builder } = this.given;
+    const index = builder.let(`${k.name}4`, addI(mulI(block, i32(k.step / 4)), four));
+    const along = `${groupAxis(k.name)}@${at.name}_${h}`;
+    builder.bindAxis(along, minI(index, i32(Math.ceil(k.extent / 4) - 1)));
+    const value = this.value(e, at, new Map([[k.name, quadruple(k.extent, along)]]));
+    return this.within(value, index, k, 4);
   }
 
   /** `b` with groups along n: rows of k. */
@@ -173,7 +201,7 @@ export class Operands {
       return this.within(this.value(e, place, new Map([[k.name, along]])), at, k, 1);
     };
     if (this.given.format === "tf32") return this.turned(columns, k, four);
-    const GROUP = groupOf(this.given.format);
+    const GROUP = this.width;
     const tile = this.open("b_tile", "right_transposed", k.step, columns / GROUP);
     const source = this.copyable(e, n.name, n.extent);
     if (source !== undefined) {
@@ -232,6 +260,18 @@ export class Operands {
     };
   }
 
+  /** `b` of codes, which lie in blocks. */
+  private blocks(e: Expr, columns: number, k: InnerAxis): Operand {
+    const { builder, buffers, lane, shared } = this.given;
+    if (e.kind !== "load") throw new Error("internal: a product of codes with what is computed");
+    const tile = openTile(builder, shared, "b_tile", k.step / BLOCK, columns / BLOCK, buffers);
+    const fragment: Operand["fragment"] = (buffer, at, depth) =>
+      blockFragments(builder, tile, lane, buffer, at, depth);
+    return this.copied({ ...tile, fragment }, (row, block, group, name) => ({
+      from: weightBlock(e, k, this.given, { row, block, group, name }),
+    }));
+  }
+
   private open(
     hint: string,
     of: FragmentOf,
@@ -244,7 +284,7 @@ export class Operands {
       ...tile,
       fragment: (buffer, at, depth) => {
         const fragment = fragmentOf(builder, tile, of, lane, buffer, at, i32(depth));
-        return format === "tf32" ? call("round_tf32", U32X4, fragment) : fragment;
+        return [format === "tf32" ? call("round_tf32", U32X4, fragment) : fragment];
       },
     };
   }

@@ -21,6 +21,11 @@ import type { Builder } from "./builder.ts";
 import { openAxes, openGrid, type Span } from "./grid.ts";
 import { runtimeBound } from "./inner.ts";
 
+/** Whether what is gathered of a product's rows lies in workgroup memory until its results are stored. */
+function sharesStatistics({ body }: TileKernel): boolean {
+  return body.some((s) => s.kind === "dot") && body.some((s) => s.kind === "reduce" || s.kind === "moments");
+}
+
 /** Lowers one part by its own lowering; gives its threads. */
 type LowerPart = (part: TileKernel) => number;
 
@@ -51,10 +56,15 @@ export function lowerPhases(
             `internal: ${part.name} takes ${used} threads of the ${threads} that ${kernel.name} has`,
           );
       };
+      const again = (tile: ThreadExpr): void => {
+        lower(tile);
+        // A thread that is done with this tile must not write the next one's statistics over those that others still read.
+        if (sharesStatistics(part)) builder.emit({ kind: "barrier" });
+      };
       const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
-      if (total.kind !== "const") builder.for("tile", i32(0), total, i32(1), lower);
+      if (total.kind !== "const") builder.for("tile", i32(0), total, i32(1), again);
       else if (total.value === 1) lower(i32(0));
-      else builder.for("tile", i32(0), runtimeBound(builder, "tiles", total.value), i32(1), lower);
+      else builder.for("tile", i32(0), runtimeBound(builder, "tiles", total.value), i32(1), again);
     });
     // Workgroup arrays are the text's, not the phase's: names stay taken.
     for (const { name } of shared) builder.current.names.add(name);

@@ -61,7 +61,8 @@ export function lowerRow(
   return threads;
 }
 
-function acrossSubgroup(fn: Fold, value: ThreadExpr): ThreadExpr {
+/** The fold over a subgroup, all of whose lanes come. */
+export function acrossSubgroup(fn: Fold, value: ThreadExpr): ThreadExpr {
   return call(
     fn === "sum" ? "subgroup_add" : fn === "max" ? "subgroup_max" : "subgroup_min",
     value.type,

@@ -1,7 +1,8 @@
 /**
  * @file The `stream` lowering of a matrix product with few rows, which is bound by reading its weights: 1 to 64 rows a token on tensor
  * cores, 1 to 16 in f32, sums in f32 (streamsums.ts). On tensor cores the sides change places: weights are the left operand of `mma.sync`, 16 of their columns by 16 of k, and eight
- * rows of activations the right one, so that one row wastes no more than seven eighths of an instruction that is idle anyway.
+ * rows of activations the right one, so that one row wastes no more than seven eighths of an instruction that is idle anyway. Where both
+ * sides are 8-bit codes, so is what is multiplied, two pieces at a time.
  *
  *     block:    warpsN × warpsK warps; a warp has 32 · columns columns and every warpsK-th piece of 16 k
  *     for k in steps of 16 · ahead · warpsK:
@@ -32,9 +33,10 @@ import {
   remI,
   splat,
 } from "../../src/ir/thread.ts";
-import type { InnerAxis, TileKernel } from "../../src/ir/tile.ts";
+import { type InnerAxis, isCodes, type TileKernel } from "../../src/ir/tile.ts";
 import { type Bindings, groupAxis, quadruple } from "./access.ts";
 import type { Builder } from "./builder.ts";
+import { unrounded } from "./codeoperands.ts";
 import type { Dot } from "./contraction.ts";
 import { innerAxis, phases, productOf } from "./contraction.ts";
 import { Expressions, spread } from "./expressions.ts";
@@ -192,12 +194,21 @@ class StreamProduct {
             pieces.map((u) => each.load(this.along(k, "next", u)).map((w) => builder.let("next", w))),
           );
       }
-      for (const u of pieces) {
-        piece = { along: this.along(k, "now", u), live: live[u] };
-        this.add(sums, dots, acc, piece, (d) => {
-          const each = weights[d] as Weights;
-          return { each, held: held[distinct.indexOf(each)]?.[u] ?? [] };
-        });
+      for (let first = 0; first < l.ahead; first += sums.together) {
+        const some = range(sums.together).map((i) => first + i);
+        const activations = (a: Expr): ReturnType<Sums["activations"]> => {
+          const all = some.map((u) => {
+            piece = { along: this.along(k, "now", u), live: live[u] };
+            return sums.activations(a);
+          });
+          return range(all[0]?.length ?? 0).map((r) => all.flatMap((x) => x[r] ?? []));
+        };
+        const operands = (each: Weights, c: number): readonly ThreadExpr[] =>
+          some.flatMap((u) => {
+            const words = held[distinct.indexOf(each)]?.[u] ?? [];
+            return each.operands(words, c, this.along(k, "now", u)).map((w) => builder.let("w", w));
+          });
+        this.add(sums, dots, acc, activations, weights, operands);
       }
       const [into, from] = [held.flat(2), next.flat(2)];
       for (const [i, words] of from.entries()) builder.assign(into[i] as Var, words);
@@ -212,24 +223,22 @@ class StreamProduct {
     return format === "f32" ? vectorSums(context) : tensorSums(context, format);
   }
 
-  /** Adds one piece of k to all products' sums; what they share is read and decoded once. */
+  /** Adds pieces of k to all products' sums; what they share is read and decoded once. */
   private add(
     sums: Sums,
     dots: readonly Dot[],
     acc: readonly (readonly Var[])[],
-    { along }: Piece,
-    weightsOfDot: (d: number) => { readonly each: Weights; readonly held: readonly ThreadExpr[] },
+    activationsOf: (a: Expr) => ReturnType<Sums["activations"]>,
+    weights: readonly Weights[],
+    operandsOf: (weights: Weights, c: number) => readonly ThreadExpr[],
   ): void {
-    const { builder, l } = this;
     const activations = new Map<string, ReturnType<Sums["activations"]>>();
     const decoded = new Map<Weights, readonly (readonly ThreadExpr[])[]>();
     for (const [d, { a }] of dots.entries()) {
-      const x = activations.get(exprKey(a)) ?? sums.activations(a);
+      const x = activations.get(exprKey(a)) ?? activationsOf(a);
       activations.set(exprKey(a), x);
-      const { each, held } = weightsOfDot(d);
-      const w =
-        decoded.get(each) ??
-        range(l.columns).map((c) => each.operands(held, c, along).map((four) => builder.let("w", four)));
+      const each = weights[d] as Weights;
+      const w = decoded.get(each) ?? range(this.l.columns).map((c) => operandsOf(each, c));
       decoded.set(each, w);
       sums.add(acc[d] ?? [], x, w);
     }
@@ -246,7 +255,8 @@ class StreamProduct {
     const { builder, fragments } = this;
     const place = fragments.rowPlace(name, row);
     fragments.bindTiles(place);
-    const e = fragments.at(a, place, new Map([[k.name, quadruple(k.extent, along)]]));
+    const number = isCodes(this.l.format) ? unrounded(a, k) : a;
+    const e = fragments.at(number, place, new Map([[k.name, quadruple(k.extent, along)]]));
     const four = spread(this.expressions.as(e, "f32"), 4);
     return builder.let(
       "x",

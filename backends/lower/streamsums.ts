@@ -1,7 +1,8 @@
 /**
  * @file The arithmetic of the `stream` lowering: what a lane has of a piece (16 of k, eight rows, 32 columns a warp) and how it adds up.
  *
- *     tensor     16-bit pairs and `mma.sync`: weights on the left, 16 columns of them an instruction, eight rows on the right
+ *     tensor     16-bit pairs and `mma.sync`: weights on the left, 16 columns of them an instruction, eight rows on the right; codes in
+ *                the same way, two pieces an instruction
  *     vector     f32 on the CUDA cores: a lane multiplies its 4 k × 4 columns with all eight rows; in the end the four lanes of a
  *                column group add up, each keeping the sums of two rows
  *
@@ -9,8 +10,22 @@
  */
 import type { Expr } from "../../src/ir/expr.ts";
 import type { Half, ThreadExpr } from "../../src/ir/thread.ts";
-import { addI, BOOL, call, component, F32X4, gather4, I32, i32, splat, U32 } from "../../src/ir/thread.ts";
+import {
+  addI,
+  BOOL,
+  call,
+  component,
+  F32X4,
+  gather4,
+  I32,
+  i32,
+  splat,
+  sumType,
+  U32,
+} from "../../src/ir/thread.ts";
+import { type CodePair, codeSides, isCodes } from "../../src/ir/tile.ts";
 import type { Builder } from "./builder.ts";
+import { asF32 } from "./warptile.ts";
 
 export type Var = ThreadExpr & { readonly kind: "var" };
 
@@ -28,11 +43,13 @@ export interface SumContext {
 }
 
 export interface Sums {
+  /** Pieces that are added at once. */
+  readonly together: 1 | 2;
   /** Declares the sums of a product. */
   open(out: string): readonly Var[];
-  /** The activations of a piece, as `add` takes them. */
+  /** The activations of a piece for each eight rows, as `add` takes them. */
   activations(a: Expr): readonly (readonly ThreadExpr[])[];
-  /** Adds a piece: `weights[c]` are what `Weights.operands` gives for the c-th group of columns. */
+  /** Adds pieces, `x[r]` and `weights[c]` (see `Weights.operands`) being those of one behind those of the other. */
   add(
     sums: readonly Var[],
     x: readonly (readonly ThreadExpr[])[],
@@ -46,25 +63,45 @@ function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-export function tensorSums(context: SumContext, half: Half): Sums {
+export function tensorSums(context: SumContext, format: Half | CodePair): Sums {
   const { builder, rows, columns, group } = context;
-  const pack = half === "f16" ? "pack_f16" : "pack_bf16";
+  const codes = isCodes(format) ? codeSides(format) : undefined;
+  const words = (four: ThreadExpr): readonly ThreadExpr[] => {
+    if (codes) return [call(`pack_${codes[0]}`, U32, four)];
+    const pack = format === "f16" ? "pack_f16" : "pack_bf16";
+    return [0, 2].map((at) => call(pack, U32, component(four, at), component(four, at + 1)));
+  };
+  /** The left operand of the first two columns of a group, or of the last two. */
+  const left = (weights: readonly ThreadExpr[], second: number): ThreadExpr => {
+    if (codes === undefined) return weights[second] as ThreadExpr;
+    const two = [2 * second, 2 * second + 1];
+    return gather4(
+      weights.flatMap((piece) => two.map((at) => component(piece, at))),
+      "u32",
+    );
+  };
+  const turned = isCodes(format) ? turnedRound(format) : format;
   return {
+    together: codes ? 2 : 1,
     // Of each eight rows and four columns, the first two of these and the last two.
-    open: (out) => range(2 * rows * columns).map((i) => builder.var(`${out}_${i}`, F32X4)),
+    open: (out) => range(2 * rows * columns).map((i) => builder.var(`${out}_${i}`, sumType(format))),
     activations: (a) =>
       range(rows).map((r) => {
         const four = context.activation(a, `x${r}`, addI(group, i32(8 * r)));
-        return [0, 2].map((at) =>
-          builder.let("pair", call(pack, U32, component(four, at), component(four, at + 1))),
-        );
+        return words(four).map((word) => builder.let(codes ? "codes" : "pair", word));
       }),
     add: (sums, x, weights) => {
       for (const [i, sum] of sums.entries()) {
         const cell = Math.floor(i / 2);
         const b = x[Math.floor(cell / columns)] as readonly [ThreadExpr, ThreadExpr];
-        const a = weights[cell % columns]?.[i % 2] as ThreadExpr;
-        builder.emit({ kind: "mma", format: half, acc: sum.name, a, b });
+        const a = left(weights[cell % columns] ?? [], i % 2);
+        builder.emit({
+          kind: "mma",
+          format: turned,
+          acc: sum.name,
+          a,
+          b,
+        });
       }
     },
     cells: (sums) =>
@@ -73,13 +110,18 @@ export function tensorSums(context: SumContext, half: Half): Sums {
           const first = 2 * (Math.floor(row / 2) * columns + c);
           const [low, high] = sums.slice(first, first + 2) as [Var, Var];
           const [p, q] = row % 2 === 0 ? [0, 2] : [1, 3];
-          return gather4(
+          return asF32(
             [low, high].flatMap((two) => [component(two, p), component(two, q)]),
-            "f32",
+            format,
           );
         }),
       ),
   };
+}
+
+/** The format of the product with its sides in each other's places. */
+function turnedRound(format: CodePair): CodePair {
+  return format === "e4m3_e5m2" ? "e5m2_e4m3" : format === "e5m2_e4m3" ? "e4m3_e5m2" : format;
 }
 
 export function vectorSums(context: SumContext): Sums {
@@ -92,6 +134,7 @@ export function vectorSums(context: SumContext): Sums {
     return builder.let("kept", call("add", F32X4, pick(first, second), given));
   };
   return {
+    together: 1,
     open: (out) => range(8 * rows * columns).map((i) => builder.var(`${out}_${i}`, F32X4)),
     activations: (a) => range(8 * rows).map((r) => [context.activation(a, `x${r}`, i32(r))]),
     add: (sums, x, weights) => {

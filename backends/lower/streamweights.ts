@@ -7,14 +7,14 @@
  *     plain      f32: 16 bytes are 4 columns of one k
  *     computed   anything else (codes with a scale a group or with zero points): evaluated as f32
  *
- * All but the last are sent for a step ahead, as they lie; the last is read where it is used.
+ * As codes only blocks are multiplied, whose bytes are transposed. All but the last are sent for a step ahead, as they lie; the last is read where it is used.
  */
 import type { Expr, LoadExpr } from "../../src/ir/expr.ts";
 import { add, axis, int, mul } from "../../src/ir/expr.ts";
 import type { Packing } from "../../src/ir/plan.ts";
 import type { Half, PairFn, ThreadExpr, ThreadFn } from "../../src/ir/thread.ts";
 import { addI, call, component, divI, F32X4, gather4, i32, minI, U32, U32X4 } from "../../src/ir/thread.ts";
-import type { InnerAxis } from "../../src/ir/tile.ts";
+import { type CodePair, type InnerAxis, isCodes } from "../../src/ir/tile.ts";
 import { type Bindings, groupOffset, octuple, storedHalf } from "./access.ts";
 import type { Builder } from "./builder.ts";
 import { type Expressions, spread } from "./expressions.ts";
@@ -25,13 +25,14 @@ export interface Weights {
   load(along: string): readonly ThreadExpr[];
   /**
    * Of the lane's c-th group of four columns, in f32: the four k, each of four columns. In 16 bits the left operands of two `mma`: of its
-   * first two columns, then of its last two, each [k 0 and 1 of the one, of the other, k 2 and 3 of the one, of the other].
+   * first two columns, then of its last two, each [k 0 and 1 of the one, of the other, k 2 and 3 of the one, of the other]. Of codes a word
+   * of four k a column.
    */
   operands(held: readonly ThreadExpr[], c: number, along: string): readonly ThreadExpr[];
 }
 
 export interface WeightContext {
-  readonly format: Half | "f32";
+  readonly format: Half | "f32" | CodePair;
   /** Groups of four columns that a lane has. */
   readonly columns: number;
   readonly builder: Builder;
@@ -43,6 +44,11 @@ export interface WeightContext {
 }
 
 export function weightsOf(b: Expr, k: InnerAxis, context: WeightContext): Weights {
+  if (isCodes(context.format)) {
+    const codes = b.kind === "load" ? blocks(b, k, context) : undefined;
+    if (codes === undefined) throw new Error("internal: a product of codes that do not lie in blocks");
+    return codes;
+  }
   if (b.kind === "load")
     return blocks(b, k, context) ?? rows(b, k, context) ?? plain(b, k, context) ?? computed(b, k, context);
   return computed(b, k, context);
@@ -122,6 +128,7 @@ function blocks(b: LoadExpr, k: InnerAxis, context: WeightContext): Weights | un
       }),
     operands: (held, c) => {
       const words = held[c] as ThreadExpr;
+      if (isCodes(format)) return [call("transpose_bytes", U32X4, words)];
       if (format === "f32") return FOUR.map((j) => call(decode.f32, F32X4, component(words, j)));
       const pairsOf = (at: number): ThreadExpr[] => {
         const four = call(decode[format], U32X4, component(words, at), component(words, at + 1));

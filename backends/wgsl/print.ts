@@ -215,6 +215,7 @@ class Printer {
       case "wgmma":
       case "registers":
       case "cluster_barrier":
+      case "counter":
         throw new Error(`internal: ${this.program.name} copies in bulk, which WGSL does not have`);
       case "matrix":
         this.matrices = true;

@@ -76,6 +76,13 @@ export function alone(kernel: TileKernel): string | undefined {
 export function joined(bundle: Bundle, kernel: TileKernel, context: BundleContext): Bundle | string {
   const apart = alone(kernel) ?? bundle.members.map(alone).find((reason) => reason !== undefined);
   if (apart !== undefined) return `one of them ${apart}`;
+  const next = extended(bundle, kernel);
+  if (next.shared.length === 0) return "it reads rows that other workgroups compute";
+  return objection(bundle, next, context) ?? next;
+}
+
+/** The bundle with one kernel more, which shares the axes along which it reads nothing but its own part of what the others store. */
+export function extended(bundle: Bundle, kernel: TileKernel): Bundle {
   const links = bundle.members.map((member) => linkOf(member, kernel));
   const shared = bundle.shared.flatMap((axis): Shared[] => {
     if (axis.kind === "batch") {
@@ -85,9 +92,7 @@ export function joined(bundle: Bundle, kernel: TileKernel, context: BundleContex
     const own = ownAxis(axis, links, kernel);
     return own === undefined ? [] : [{ ...axis, names: [...axis.names, own] }];
   });
-  if (shared.length === 0) return "it reads rows that other workgroups compute";
-  const next = { members: [...bundle.members, kernel], shared };
-  return objection(bundle, next, context) ?? next;
+  return { members: [...bundle.members, kernel], shared };
 }
 
 function hasBatch({ grid }: TileKernel, of: "R" | "N"): boolean {

@@ -1,5 +1,6 @@
 /** @file The threads of a workgroup that runs several phases: all take as many, so those that can take any number follow those that cannot. */
 import type { GridAxis, TileKernel } from "../../src/ir/tile.ts";
+import { isCodes } from "../../src/ir/tile.ts";
 
 /** The threads that a kernel's lowering needs; undefined where it works with any power of two. */
 export function threadsNeeded({ lowering: l }: Pick<TileKernel, "lowering">): number | undefined {
@@ -25,6 +26,7 @@ export function threadsNeeded({ lowering: l }: Pick<TileKernel, "lowering">): nu
       return 32 * l.warpsN * l.warpsK;
     case "list":
     case "phases":
+    case "chain":
       return l.threads;
   }
 }
@@ -113,7 +115,8 @@ export function workgroupBytes(kernel: TileKernel, threads: number): number {
     case "mma": {
       const points = 16 * l.warpsM * l.tilesM + 8 * l.warpsN * l.tilesN;
       const lone = kernel.body.filter((s) => s.kind !== "dot" && s.kind !== "store").length;
-      return (l.format === "tf32" ? 4 : 2) * l.stages * stagedSteps(kernel) * points + 4 * lone * points;
+      const bytes = l.format === "tf32" ? 4 : isCodes(l.format) ? 1 : 2;
+      return bytes * l.stages * stagedSteps(kernel) * points + 4 * lone * points;
     }
     default:
       return 0;

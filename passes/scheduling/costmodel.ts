@@ -43,17 +43,27 @@ export interface CostContext {
 export function predict(kernel: TileKernel, form: Form, schedule: Schedule, context: CostContext): number {
   const { ceilings } = context;
   const workgroups = workgroupsExpected(kernel, schedule, context.rows);
-  const one = workgroupSeconds(kernel, form, schedule, context);
+  const one = tileSeconds(kernel, form, schedule, context);
   const { lowering } = schedule;
   const workers =
     lowering.kind === "hopper" ? Math.floor(lowering.blocks / lowering.cluster) : ceilings.workers;
   const rounds = Math.ceil(workgroups / workers);
-  const working = rounds * (ceilings.workgroup + one);
+  const working = rounds * one;
   // Of schedules that memory makes equal, the one with less to do.
   return ceilings.dispatch + Math.max(working, memorySeconds(kernel, context)) + TIE * working;
 }
 
-function memorySeconds({ about }: TileKernel, { ceilings, rows }: CostContext): number {
+/** Seconds of one workgroup, or of one tile of those that stay. */
+export function tileSeconds(
+  kernel: TileKernel,
+  form: Form,
+  schedule: Schedule,
+  context: CostContext,
+): number {
+  return context.ceilings.workgroup + workgroupSeconds(kernel, form, schedule, context);
+}
+
+export function memorySeconds({ about }: Pick<TileKernel, "about">, { ceilings, rows }: CostContext): number {
   return (about.bytes.fixed + rows * about.bytes.perRow) / ceilings.bandwidth;
 }
 
@@ -119,10 +129,11 @@ function workgroupSeconds(
   }
   if (form.form === "dot" && lowering.kind === "mma") {
     const { k } = form.dot;
-    return tensorCoreSeconds(kernel, lowering, context.values, stepsOf[k] ?? 1, inner(k), perWorker);
+    const { values, profile } = context;
+    return tensorCoreSeconds(kernel, lowering, values, profile, stepsOf[k] ?? 1, inner(k), perWorker);
   }
   if (form.form === "dot" && lowering.kind === "stream")
-    return streamSeconds(kernel, lowering, context.values, inner(form.dot.k), perWorker);
+    return streamSeconds(kernel, lowering, context.values, context.profile, inner(form.dot.k), perWorker);
   if (form.form === "dot" && lowering.kind === "hopper") {
     const dots = kernel.body.filter((s) => s.kind === "dot").length;
     const { groups, columns, cluster, turns, blocks } = lowering;

@@ -45,7 +45,7 @@ const RESERVED_BYTES = 8 * 1024;
 /** Fewer rows leave most of a warpgroup's 64 empty. */
 const LEAST_ROWS = 64;
 /** Multiprocessors of an H100 or H200 with all of theirs; one workgroup runs on each. */
-const MULTIPROCESSORS = 132;
+export const MULTIPROCESSORS = 132;
 
 export function onHopper(
   kernel: TileKernel,
@@ -117,7 +117,7 @@ function distinct(dots: readonly Dot[], side: "a" | "b"): number {
  * Who copies the operands of products that follow each other over one k: the copy engine, or threads those whose rows lie anywhere;
  * undefined where something must be computed on the way.
  */
-function copiesOf(
+export function copiesOf(
   dots: readonly Dot[],
   half: Half,
   values: readonly PlanValue[],

@@ -128,13 +128,13 @@ function products(
     profile.cuda !== undefined && compute !== "f32"
       ? [
           ...(compute === "tf32" ? [] : onHopper(kernel, values, dot, compute, profile, expected)),
-          ...(compute === "tf32" ? [] : byStreaming(kernel, values, dot, compute, expected)),
+          ...(compute === "tf32" ? [] : byStreaming(kernel, values, dot, compute, profile, expected)),
           ...onTensorCores(kernel, values, dot, compute, profile, expected),
         ]
       : profile.features.software && lanes !== undefined
         ? bySubgroup(kernel, dot, lanes, expected)
         : [
-            ...(profile.cuda === undefined ? [] : byStreaming(kernel, values, dot, "f32", expected)),
+            ...(profile.cuda === undefined ? [] : byStreaming(kernel, values, dot, "f32", profile, expected)),
             ...(lanes === undefined ? [] : byMatrices(kernel, dot, profile, lanes, expected)),
             ...byBlocks(kernel, dot, profile, expected),
           ];

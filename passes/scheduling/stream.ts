@@ -16,9 +16,11 @@ import type { Expr } from "../../src/ir/expr.ts";
 import { loadsOf } from "../../src/ir/expr.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
 import { bytesOf } from "../../src/ir/plan.ts";
+import type { Profile } from "../../src/ir/profile.ts";
 import type { Schedule } from "../../src/ir/schedule.ts";
 import type { Half } from "../../src/ir/thread.ts";
-import type { Lowering, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import { isCodes, type Lowering, type TileKernel, type TileStmt } from "../../src/ir/tile.ts";
+import { codeFormat, codeRate, multipliesCodes } from "./codes.ts";
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
 type Stream = Extract<Lowering, { kind: "stream" }>;
@@ -60,9 +62,11 @@ export function byStreaming(
   values: readonly PlanValue[],
   dot: Dot,
   format: Format,
+  profile: Profile,
   expected: number,
 ): Schedule[] {
   const dots = kernel.body.filter((s): s is Dot => s.kind === "dot");
+  const codes = format === "f32" ? undefined : codeFormat(kernel, values, profile);
   const extent = kernel.inner.find(({ name }) => name === dot.k)?.extent ?? 1;
   const plain = kernel.grid.every(({ rows }) => rows === undefined) && kernel.indirect === undefined;
   const stored = dots.every(({ b }) => readsStored(b, values));
@@ -78,13 +82,11 @@ export function byStreaming(
       // Warps without k of their own; warps that leave each other too few registers.
       if (step > extent && warpsK * ahead > 4) return [];
       if (rows * columns * dots.length > FULL_SUMS && warpsN * warpsK > FULL_WARPS) return [];
-      return [
-        {
-          lowering: { kind: "stream", format, rows, columns, warpsN, warpsK, ahead },
-          tiles: { [dot.m]: 8 * rows, [dot.n]: 32 * columns * warpsN },
-          steps: { [dot.k]: step },
-        },
-      ];
+      return [...(codes ? [codes] : []), format].map((as) => ({
+        lowering: { kind: "stream", format: as, rows, columns, warpsN, warpsK, ahead },
+        tiles: { [dot.m]: 8 * rows, [dot.n]: 32 * columns * warpsN },
+        steps: { [dot.k]: step },
+      }));
     }),
   );
 }
@@ -97,7 +99,11 @@ function readsStored(e: Expr, values: readonly PlanValue[]): boolean {
 }
 
 /** How the weights lie: see backends/lower/streamweights.ts. */
-function wayOf(dots: readonly Dot[], values: readonly PlanValue[], format: Format): keyof typeof AHEAD {
+function wayOf(
+  dots: readonly Dot[],
+  values: readonly PlanValue[],
+  format: Stream["format"],
+): keyof typeof AHEAD {
   const packings = dots.map(({ b }) => (b.kind === "load" ? values[b.source]?.packing : undefined));
   if (packings.every((p) => p !== undefined && bytesOf({ packing: p }, 1) === 1 && p.blocks)) return "codes";
   return packings.every((p) => p?.element === format && !p.blocks && !p.native) ? "rows" : "computed";
@@ -111,6 +117,10 @@ const READING = 8;
 const COMPUTING = 64;
 /** Of f32 the same, in products that are as much dearer. */
 const DEARER = 8;
+/** Of codes: words of them, transposed or converted to pairs as well; activations packed by one instruction a pair. */
+const TRANSPOSING = 4;
+const CONVERTING = 8;
+const PACKING = 16;
 /** Seconds from sending for activations to having them; weights come a step ahead. */
 const LATENCY = 0.6e-6;
 /** Seconds in which the warps' sums meet. */
@@ -121,18 +131,35 @@ export function streamSeconds(
   kernel: TileKernel,
   { format, rows, columns, warpsN, warpsK, ahead }: Stream,
   values: readonly PlanValue[],
+  profile: Profile,
   extent: number,
   flops: number,
 ): number {
   const dots = kernel.body.filter((s): s is Dot => s.kind === "dot");
   const step = PIECE * ahead * warpsK;
-  const cheaper = format === "f32" ? DEARER : 1;
-  const decoding = DECODING[wayOf(dots, values, format)] / cheaper;
+  const costs = (): {
+    readonly rate: number;
+    readonly decoding: number;
+    readonly activation: (a: Expr) => number;
+  } => {
+    if (isCodes(format)) {
+      const rate = codeRate(format, profile);
+      const dearer = rate / RATE.f16;
+      const decoding = dearer * (multipliesCodes(format, profile) ? TRANSPOSING : CONVERTING);
+      return { rate, decoding, activation: () => PACKING * dearer };
+    }
+    const cheaper = format === "f32" ? DEARER : 1;
+    return {
+      rate: RATE[format],
+      decoding: DECODING[wayOf(dots, values, format)] / cheaper,
+      activation: (a) => (a.kind === "load" ? READING : COMPUTING) / cheaper,
+    };
+  };
+  const { rate, decoding, activation } = costs();
   const products = dots.reduce(
-    (sum, { a }) =>
-      sum + 1 + (a.kind === "load" ? READING : COMPUTING) / cheaper / (32 * columns) + decoding / (8 * rows),
+    (sum, { a }) => sum + 1 + activation(a) / (32 * columns) + decoding / (8 * rows),
     0,
   );
-  const work = (2 * 8 * rows * 32 * columns * warpsN * step * products) / (RATE[format] * flops);
+  const work = (2 * 8 * rows * 32 * columns * warpsN * step * products) / (rate * flops);
   return SHARING + Math.ceil(extent / step) * Math.max(work, LATENCY);
 }

@@ -13,8 +13,9 @@ import { axesOf, type Expr } from "../../src/ir/expr.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import type { Schedule } from "../../src/ir/schedule.ts";
-import type { Half, MmaFormat } from "../../src/ir/thread.ts";
-import type { Lowering, ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
+import type { Half } from "../../src/ir/thread.ts";
+import { isCodes, type Lowering, type ScoreStmt, type TileKernel, type TileStmt } from "../../src/ir/tile.ts";
+import { codeFormat, codeRate, converting } from "./codes.ts";
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
 type Mma = Extract<Lowering, { kind: "mma" }>;
@@ -37,6 +38,14 @@ const COPIED: readonly (readonly [step: number, stages: Mma["stages"]])[] = [
   [64, 2],
 ];
 const COMPUTED: typeof COPIED = [[32, 2]];
+/** Of codes: weights are copied, activations computed. */
+const CODES: typeof COPIED = [
+  [64, 3],
+  [64, 2],
+  [32, 4],
+];
+/** Their fragments come in fours: one warp takes the place of two. */
+const CODE_SHAPES = SHAPES.map((shape) => (shape[3] % 4 === 0 ? shape : ([1, 1, 1, 4] as const)));
 /** Accumulator fragments of a warp, four registers a thread each: beside what is computed on the way, or alone. */
 const MOST_FRAGMENTS = 16;
 const MOST_ALONE = 32;
@@ -44,34 +53,50 @@ const MOST_ALONE = 32;
 const ASIDE = 16 * 1024;
 const HALF_BYTES = 2;
 
+/** Schedules of one format: workgroups, pipelines, and fragments of a warp at most. */
+interface Form {
+  readonly format: Mma["format"];
+  readonly shapes: typeof SHAPES;
+  readonly pipelines: typeof COPIED;
+  readonly most: number;
+}
+
+/** In the format that the model computes in, and as codes where both sides are. */
 export function onTensorCores(
   kernel: TileKernel,
   values: readonly PlanValue[],
   dot: Dot,
-  format: MmaFormat,
-  { limits }: Profile,
+  format: Half | "tf32",
+  profile: Profile,
   expected: number,
 ): Schedule[] {
   const dots = kernel.body.filter((s) => s.kind === "dot");
   const ways = dots.flatMap((each) => copiedOf(each, values, format));
   const pipelines = ways.some((stored) => stored) ? COPIED : COMPUTED;
   const most = ways.every((stored) => stored) ? MOST_ALONE : MOST_FRAGMENTS;
-  return pipelines.flatMap(([step, stages]) =>
-    SHAPES.flatMap(([warpsM, warpsN, tilesM, tilesN]): Schedule[] => {
-      const m = 16 * warpsM * tilesM;
-      const n = 8 * warpsN * tilesN;
-      // A step of k is as many bytes in every format.
-      const bytes = stages * HALF_BYTES * step * (m + n) * dots.length;
-      const fits = bytes + ASIDE <= limits.workgroupMemory && dots.length * tilesM * tilesN <= most;
-      if (!fits || (m > 16 && m >= 2 * expected)) return [];
-      return [
-        {
-          lowering: { kind: "mma", format, warpsM, warpsN, tilesM, tilesN, stages },
-          tiles: { [dot.m]: m, [dot.n]: n },
-          steps: { [dot.k]: format === "tf32" ? step / 2 : step },
-        },
-      ];
-    }),
+  const codes = codeFormat(kernel, values, profile);
+  const forms: readonly Form[] = [
+    { format, shapes: SHAPES, pipelines, most },
+    ...(codes ? [{ format: codes, shapes: CODE_SHAPES, pipelines: CODES, most: MOST_FRAGMENTS }] : []),
+  ];
+  return forms.flatMap((form) =>
+    form.pipelines.flatMap(([step, stages]) =>
+      form.shapes.flatMap(([warpsM, warpsN, tilesM, tilesN]): Schedule[] => {
+        const m = 16 * warpsM * tilesM;
+        const n = 8 * warpsN * tilesN;
+        // A step of k is as many bytes in 16 bits and in tf32.
+        const bytes = stages * (isCodes(form.format) ? 1 : HALF_BYTES) * step * (m + n) * dots.length;
+        const fits = bytes + ASIDE <= profile.limits.workgroupMemory;
+        if (!fits || dots.length * tilesM * tilesN > form.most || (m > 16 && m >= 2 * expected)) return [];
+        return [
+          {
+            lowering: { kind: "mma", format: form.format, warpsM, warpsN, tilesM, tilesN, stages },
+            tiles: { [dot.m]: m, [dot.n]: n },
+            steps: { [dot.k]: form.format === "tf32" ? step / 2 : step },
+          },
+        ];
+      }),
+    ),
   );
 }
 
@@ -143,7 +168,7 @@ export function flashSeconds(
 }
 
 /** Rate of tensor cores beside that of f32. */
-const TENSOR_CORES: Readonly<Record<MmaFormat, number>> = { f16: 8, bf16: 8, tf32: 4 };
+const TENSOR_CORES: Readonly<Record<Half | "tf32", number>> = { f16: 8, bf16: 8, tf32: 4 };
 /** The products that staging an element costs, computed and copied. */
 const COMPUTING = 64;
 const COPYING = 8;
@@ -157,6 +182,7 @@ export function tensorCoreSeconds(
   kernel: TileKernel,
   lowering: Mma,
   values: readonly PlanValue[],
+  profile: Profile,
   step: number,
   extent: number,
   flops: number,
@@ -165,12 +191,23 @@ export function tensorCoreSeconds(
   const m = 16 * warpsM * tilesM;
   const n = 8 * warpsN * tilesN;
   const dots = kernel.body.filter((s) => s.kind === "dot");
-  const ways = dots.map((dot) => copiedOf(dot, values, format));
-  const cost = (copied: boolean): number => (copied ? COPYING : COMPUTING);
-  const products = ways.reduce((sum, [a, b]) => sum + 1 + cost(a) / n + cost(b) / m, 0);
-  const rate = TENSOR_CORES[format];
+  const sides = ([a, b]: readonly [a: number, b: number]): number => 1 + a / n + b / m;
+  const work = (): { readonly products: number; readonly rate: number; readonly copied: boolean } => {
+    if (isCodes(format)) {
+      const rate = codeRate(format, profile);
+      // In products as fast as these; half as many bytes are copied.
+      const faster = rate / TENSOR_CORES.f16;
+      const one = converting(format, lowering, profile) + sides([COMPUTING * faster, (COPYING * faster) / 2]);
+      return { products: dots.length * one, rate, copied: false };
+    }
+    const ways = dots.map((dot) => copiedOf(dot, values, format));
+    const cost = (copied: boolean): number => (copied ? COPYING : COMPUTING);
+    const products = ways.reduce((sum, [a, b]) => sum + sides([cost(a), cost(b)]), 0);
+    return { products, rate: TENSOR_CORES[format], copied: ways.flat().every((copied) => copied) };
+  };
+  const { products, rate, copied } = work();
   const block = (2 * m * n * step * products) / (rate * flops);
-  const ahead = ways.flat().every((copied) => copied) ? stages - 1 : 1;
+  const ahead = copied ? stages - 1 : 1;
   return LATENCY + Math.ceil(extent / step) * (TURN + Math.max(block, LATENCY / ahead));
 }
 
@@ -178,7 +215,7 @@ export function tensorCoreSeconds(
 function copiedOf(
   { a, b, k, n }: Dot,
   values: readonly PlanValue[],
-  format: MmaFormat,
+  format: Half | "tf32",
 ): [a: boolean, b: boolean] {
   return [isStored(a, values, format, [k]), isStored(b, values, format, format === "tf32" ? [k] : [k, n])];
 }
@@ -187,7 +224,7 @@ function copiedOf(
 function isStored(
   e: Expr,
   values: readonly PlanValue[],
-  format: MmaFormat,
+  format: Half | "tf32",
   along: readonly string[],
 ): boolean {
   if (e.kind !== "load") return false;

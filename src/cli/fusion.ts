@@ -13,6 +13,8 @@ interface KernelFusion {
   readonly phases: readonly { readonly name: string; readonly does: readonly string[] }[];
   /** Kernels that it reads from. */
   readonly apart: readonly { readonly from: string; readonly reason: string }[];
+  /** What its phases are expected to save together. */
+  readonly gain?: string;
 }
 
 export function fusionJson({ plan, apart }: Pick<Variant, "plan" | "apart">): readonly KernelFusion[] {
@@ -25,6 +27,7 @@ export function fusionJson({ plan, apart }: Pick<Variant, "plan" | "apart">): re
         apart: apart
           .filter((pair) => pair.stage === stage && pair.to === kernel.name)
           .map(({ from, reason }) => ({ from, reason })),
+        ...(kernel.about.gain !== undefined && { gain: kernel.about.gain }),
       }),
     ),
   );
@@ -38,12 +41,13 @@ export function fusionText(variant: Pick<Variant, "plan" | "apart">): string {
   return [`${plural(kernels.length, "kernel")}: ${counts}`, ...kernels.map(kernelText)].join("\n\n");
 }
 
-function kernelText({ stage, kernel, phases, apart }: KernelFusion): string {
+function kernelText({ stage, kernel, phases, apart, gain }: KernelFusion): string {
   const several = phases.length > 1;
   const lines = phases.flatMap(({ name, does }, i) => [
     ...(several ? [`  phase ${i + 1}, ${name}`] : []),
     ...does.map((line) => `  ${several ? "  " : ""}${line}`),
   ]);
   const reasons = apart.map(({ from, reason }) => `  not one with ${from}: ${reason}`);
-  return [`${stage} kernel ${kernel}`, ...lines, ...reasons].join("\n");
+  const gains = gain === undefined ? [] : [`  one kernel: ${gain}`];
+  return [`${stage} kernel ${kernel}`, ...lines, ...gains, ...reasons].join("\n");
 }

@@ -78,10 +78,10 @@ export const explainFusionOption = {
 
 export const fuseOption = {
   fuse: {
-    choices: ["off", "vertical", "all"] as const,
+    choices: ["off", "vertical", "phases", "all"] as const,
     default: "all" as const,
     describe:
-      "off: an op a kernel; vertical: what is read and what follows belong to a kernel; all: kernels become phases of one",
+      "off: an op a kernel; vertical: what is read and what follows belong to a kernel; phases: kernels become phases of one; all: so do both products of an FFN whose workgroups wait for each other (sm_90a)",
   },
 } as const satisfies Record<string, Options>;
 

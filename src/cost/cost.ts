@@ -206,6 +206,8 @@ function kernelCosts(graph: Graph, plan: Plan, root: Tally, elements: ElementByt
         const { home, shape, unit } = plan.values[value];
         // What is read of a table is counted by its lookups.
         if (home.kind === "rows" || (home.kind === "param" && tables.has(home.path))) continue;
+        // Of counters a kernel touches a word a tile.
+        if (kernel.lowering.kind === "chain" && value === kernel.lowering.counters) continue;
         const moved = unit * elements.ofValue(plan.values[value]);
         if (shape.length > 0 && typeof shape[0] !== "number") rowBytes += moved;
         else fixedBytes += moved;

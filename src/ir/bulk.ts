@@ -7,6 +7,8 @@
  * are those of the operand's own axis with 64 of k each (`k`), or those of k with 64 of the own axis (`own`), whichever are
  * neighbours in memory; a tile of more than 64 along an own axis of the second kind is several such tiles.
  *
+ * A counter is a word in memory by which workgroups that run at one time tell each other what they have stored.
+ *
  * A barrier (`mbarrier`) has phases. One is over when as many threads as `init` says have arrived and all bytes that were announced
  * have come; its parity, 0 of the first, is what `wait` names: it returns when the phase of that parity is over.
  */
@@ -78,7 +80,7 @@ export type BulkAction =
     }
   /**
    * One thread starts a copy of a map's box at `from` (innermost first) and goes on; `barrier` is told of its bytes. `cluster`: it
-   * comes to the same place of that many workgroups, to a barrier of each.
+   * comes to the same place of that many workgroups, to a barrier of each. `once`: what it reads is the first to leave the cache.
    */
   | {
       readonly kind: "bulk_load";
@@ -87,6 +89,7 @@ export type BulkAction =
       readonly to: SharedPlace;
       readonly barrier: SharedPlace;
       readonly cluster?: number;
+      readonly once?: true;
     }
   /**
    * `sums` += a · b over a warpgroup, 64 × 16 by 16 × 8 · sums.length; as `mma`'s accumulators one after the other along n, warp w of
@@ -113,6 +116,23 @@ export type BulkAction =
       readonly pending: number;
       readonly sums: readonly string[];
     }
+  /** One more at word `index` of a binding; what the workgroup's threads stored before a barrier before this comes first. */
+  | {
+      readonly kind: "counter";
+      readonly action: "arrive";
+      readonly binding: number;
+      readonly index: ThreadExpr;
+    }
+  /** Until that word is `count` or more: what was stored before those arrivals can be read. */
+  | {
+      readonly kind: "counter";
+      readonly action: "await";
+      readonly binding: number;
+      readonly index: ThreadExpr;
+      readonly count: number;
+    }
+  /** Between what the thread has stored, or waited for, and copies by the copy engine that read it, whichever thread starts them. */
+  | { readonly kind: "counter"; readonly action: "publish" }
   /** All threads of a cluster's workgroups; orders accesses to their workgroup memory. */
   | { readonly kind: "cluster_barrier" }
   /** The warpgroup's threads have `count` registers each from here on. */
@@ -129,6 +149,8 @@ export function expressionsOfBulk(s: BulkAction): readonly ThreadExpr[] {
       return [...s.from, s.to.index, s.barrier.index];
     case "wgmma":
       return s.action === "multiply" ? [s.a.at.index, s.b.at.index] : [];
+    case "counter":
+      return s.action === "publish" ? [] : [s.index];
     case "registers":
     case "cluster_barrier":
       return [];

@@ -42,7 +42,11 @@ const GPU: DeviceCeilings = {
 /** An H100 by its data sheet: products of 16 bits are its tensor cores', some twelve times as fast as f32 (passes/scheduling). */
 const HOPPER: DeviceCeilings = { ...GPU, flops: 60e12, bandwidth: 3.3e12, workers: 264 };
 
+/** An L40S by its data sheet, in the same way: 362 TFLOP/s in 16 bits are eight times this. */
+const ADA: DeviceCeilings = { ...GPU, flops: 45e12, bandwidth: 0.86e12, workers: 284 };
+
 export function defaultCeilings(profile: Profile): DeviceCeilings {
   if (profile.features.software) return SOFTWARE;
+  if (profile.cuda?.arch === "sm_89") return ADA;
   return profile.cuda?.arch.startsWith("sm_90") ? HOPPER : GPU;
 }

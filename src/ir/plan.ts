@@ -169,6 +169,11 @@ export interface KernelText {
   /** CUDA: tensor maps that a launch passes behind the call, as values of 128 bytes. Absent: none. */
   readonly maps?: readonly TensorMap[];
   /**
+   * CUDA: bindings that hold zeros when a launch begins, by which its workgroups wait for each other, so that all of them must run at
+   * one time. Absent: none.
+   */
+  readonly counters?: readonly number[];
+  /**
    * Storage bindings in order: binding i + 1 of group 0 (binding 0 is the uniform `Call`). The same value may appear twice
    * with different views (scalar and vec4). Values in an arena or slab are all bound read_write, since one buffer backs them.
    */

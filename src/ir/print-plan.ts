@@ -163,5 +163,7 @@ function printLowering(l: Lowering): string {
       return `list, ${l.threads} threads a group`;
     case "phases":
       return `phases, ${l.threads} threads`;
+    case "chain":
+      return `chain ${l.half}, ${l.tiles[0]} and ${l.tiles[1]} tiles of columns, ${l.blocks} workgroups${l.cluster === 1 ? "" : ` in clusters of ${l.cluster}`}`;
   }
 }

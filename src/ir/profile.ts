@@ -27,11 +27,13 @@ export interface Profile {
   readonly subgroup?: { readonly min: number; readonly max: number };
   /** Shapes of the matrices of f32 that a subgroup multiplies as a whole, sums in f32; absent where there are none. */
   readonly matrices?: readonly MatrixShape[];
-  /** The device takes CUDA-C rather than WGSL, compiled for this architecture: "sm_80", "sm_90", "sm_90a". */
+  /** The device takes CUDA-C rather than WGSL, compiled for this architecture: "sm_80", "sm_89", "sm_90", "sm_90a". */
   readonly cuda?: {
     readonly arch: string;
     /** Where it is known: as many workgroups of a kernel that goes through its tiles by itself. */
     readonly multiprocessors?: number;
+    /** Bytes of the cache that all multiprocessors share, where it is known. */
+    readonly l2Bytes?: number;
   };
   readonly features: {
     readonly f16: boolean;

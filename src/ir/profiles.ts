@@ -67,9 +67,18 @@ function nvidia(arch: string, sharedKiB: number): Profile {
 
 /** Ampere (A100); its code runs on every later architecture. */
 export const sm_80: Profile = nvidia("sm_80", 163);
+/** Ada (L4, L40S): the first with products of fp8. */
+export const sm_89: Profile = nvidia("sm_89", 99);
 /** Hopper (H100, H200). */
 export const sm_90: Profile = nvidia("sm_90", 227);
 /** Hopper with what that architecture alone has: wgmma and its way to set registers aside. */
 export const sm_90a: Profile = nvidia("sm_90a", 227);
 
-export const builtinProfiles: Readonly<Record<string, Profile>> = { software, gpu, sm_80, sm_90, sm_90a };
+export const builtinProfiles: Readonly<Record<string, Profile>> = {
+  software,
+  gpu,
+  sm_80,
+  sm_89,
+  sm_90,
+  sm_90a,
+};

@@ -8,7 +8,7 @@
  */
 import type { BulkAction, ThreadMap } from "./bulk.ts";
 import type { Stage } from "./graph.ts";
-import type { MatrixShape, TileStmt } from "./tile.ts";
+import type { CodePair, MatrixShape, TileStmt } from "./tile.ts";
 
 /** The 16-bit formats are what lies in memory alone: a load is converted. */
 export type Scalar = "f32" | "i32" | "u32" | "bool" | Half;
@@ -37,7 +37,7 @@ export type Builtin =
 export type Half = "f16" | "bf16";
 
 /** What a warp's `mma` multiplies; tf32 is f32 with 10 bits of fraction. */
-export type MmaFormat = Half | "tf32";
+export type MmaFormat = Half | "tf32" | CodePair;
 
 /**
  * Four pairs of 16-bit numbers, low halves first, from two words of four 8-bit codes: pair i is (code i of the one, code i of the
@@ -122,6 +122,15 @@ export type ThreadFn =
   /** Two f32 as one word of 16-bit numbers, rounded to the nearest even; the first one in the low half. */
   | "pack_f16"
   | "pack_bf16"
+  /**
+   * A group of four f32 as one word of codes, the first one in the lowest byte: rounded to the nearest even, saturating. NaN stays, but that
+   * of int8, which has none, is 0.
+   */
+  | "pack_e4m3"
+  | "pack_e5m2"
+  | "pack_int8"
+  /** Of a group of four words, byte i of each as word i. */
+  | "transpose_bytes"
   /** Of a group of f32, its bits; of such bits, those of the nearest tf32, ties away from zero. */
   | "bits"
   | "round_tf32"
@@ -229,7 +238,8 @@ type ThreadAction =
    * `acc` += a · b over a warp, 16 × 16 by 16 × 8, sums in f32. `acc`, f32 groups: lane l has columns 2·(l mod 4) and the next
    * of rows ⌊l/4⌋ (first two) and ⌊l/4⌋ + 8. `a`: its 8 × 8 matrices, those of the first eight k first, the upper rows before the
    * lower. `b`: two words, of k 0 … 7 and 8 … 15, each k 2·(l mod 4) and the next of column ⌊l/4⌋. (PTX: mma.m16n8k16.)
-   * In tf32 a word is one element: of k 0 … 3 and 4 … 7, each k l mod 4. (PTX: mma.m16n8k8.)
+   * In tf32 a word is one element: of k 0 … 3 and 4 … 7, each k l mod 4. (PTX: mma.m16n8k8.) Of codes it is four, and 16 × 32 by 32 × 8 are
+   * multiplied: of k 0 … 15 and 16 … 31, each k 4·(l mod 4) and the next three. (PTX: mma.m16n8k32.) Sums of int8 are i32.
    */
   | {
       readonly kind: "mma";
@@ -308,6 +318,8 @@ export interface ThreadProgram {
   readonly maps?: readonly ThreadMap[];
   /** Workgroups, neighbours along the dispatch's first dimension, that run together and reach each other's memory. Absent: 1. */
   readonly cluster?: number;
+  /** Bindings by which all workgroups of a launch wait for each other (see `counter` in bulk.ts), zero when it begins. Absent: none. */
+  readonly counters?: readonly number[];
   readonly body: readonly ThreadStmt[];
   /**
    * Subgroup functions stand in loops or branches that depend on memory. All lanes read the same, which is more than a compiler
@@ -322,6 +334,12 @@ export const BOOL: ThreadType = { of: "bool", width: 1 };
 export const F32X4: ThreadType = { of: "f32", width: 4 };
 export const U32: ThreadType = { of: "u32", width: 1 };
 export const U32X4: ThreadType = { of: "u32", width: 4 };
+export const I32X4: ThreadType = { of: "i32", width: 4 };
+
+/** A sum of products of `format`, as `mma` adds it up. */
+export function sumType(format: MmaFormat): ThreadType {
+  return format === "int8" ? I32X4 : F32X4;
+}
 
 export function widen(type: ThreadType, width: 1 | 4): ThreadType {
   return type.width === width ? type : { of: type.of, width };

@@ -163,6 +163,33 @@ export interface MatrixShape {
   readonly k: number;
 }
 
+/** Formats of 8-bit codes that tensor cores multiply. */
+export type Code = "e4m3" | "e5m2" | "int8";
+/** Those of a product's two sides, the left one's first: of fp8 any two, int8 with itself alone. */
+export type CodePair = `${"e4m3" | "e5m2"}_${"e4m3" | "e5m2"}` | "int8";
+
+const SIDES: Readonly<Record<CodePair, readonly [left: Code, right: Code]>> = {
+  e4m3_e4m3: ["e4m3", "e4m3"],
+  e4m3_e5m2: ["e4m3", "e5m2"],
+  e5m2_e4m3: ["e5m2", "e4m3"],
+  e5m2_e5m2: ["e5m2", "e5m2"],
+  int8: ["int8", "int8"],
+};
+
+/** Whether a format of products is one of codes, and which its sides have. */
+export function isCodes(format: string): format is CodePair {
+  return Object.hasOwn(SIDES, format);
+}
+
+export function codeSides(format: CodePair): readonly [left: Code, right: Code] {
+  return SIDES[format];
+}
+
+/** A code's format as a storage type. */
+export function storageOfCode(code: Code): "fp8_e4m3" | "fp8_e5m2" | "int8" {
+  return code === "int8" ? code : `fp8_${code}`;
+}
+
 /** How the tile program is turned into threads; see the lowering of that name in backends/lower. */
 export type Lowering =
   /** One thread a point (four adjacent points of the last grid axis with `vector: 4`); reductions serial. */
@@ -211,13 +238,13 @@ export type Lowering =
       readonly shape: MatrixShape;
     }
   /**
-   * Products on tensor cores, operands of 16 bits or tf32 with sums in f32: warpsM × warpsN warps, each with tilesM × tilesN accumulator
-   * fragments of 16 × 8 (tilesN even); k goes through workgroup memory by `step`, a multiple of 16 (tf32: of 8), of which `stages` blocks are
-   * there or on their way at once. Tile m = 16 · warpsM · tilesM, tile n = 8 · warpsN · tilesN.
+   * Products on tensor cores, operands of 16 bits, tf32 or codes of 8 bits with sums in f32 (int8: in i32): warpsM × warpsN warps, each with tilesM × tilesN
+   * accumulator fragments of 16 × 8 (tilesN even; codes: a multiple of 4); k goes through workgroup memory by `step`, a multiple of 16 (tf32: of
+   * 8, codes: of 32), of which `stages` blocks are there or on their way at once. Tile m = 16 · warpsM · tilesM, tile n = 8 · warpsN · tilesN.
    */
   | {
       readonly kind: "mma";
-      readonly format: "f16" | "bf16" | "tf32";
+      readonly format: "f16" | "bf16" | "tf32" | CodePair;
       readonly warpsM: number;
       readonly warpsN: number;
       readonly tilesM: number;
@@ -242,13 +269,13 @@ export type Lowering =
       readonly blocks: number;
     }
   /**
-   * Products of few rows, on tensor cores or, in f32, on the CUDA cores; sums in f32: warpsN × warpsK warps, a warp with 32 · `columns` columns for `rows` times
+   * Products of few rows, on tensor cores (as codes where both sides are; `ahead` is even then) or, in f32, on the CUDA cores; sums in f32: warpsN × warpsK warps, a warp with 32 · `columns` columns for `rows` times
    * eight rows and every warpsK-th 16 of k; weights are sent for `ahead` times 16 of k at a time. Tile m = 8 · rows, tile
    * n = 32 · columns · warpsN, step = 16 · ahead · warpsK. k is a multiple of 4.
    */
   | {
       readonly kind: "stream";
-      readonly format: "f16" | "bf16" | "f32";
+      readonly format: "f16" | "bf16" | "f32" | CodePair;
       readonly rows: 1 | 2 | 4 | 8;
       readonly columns: 1 | 2;
       readonly warpsN: number;
@@ -279,11 +306,31 @@ export type Lowering =
   /** Tables of a list: a workgroup of `threads` a group. */
   | { readonly kind: "list"; readonly threads: number }
   /** A workgroup of `threads` runs the kernel's `phases` in turn; each has a lowering of its own for as many threads. */
-  | { readonly kind: "phases"; readonly threads: number };
+  | { readonly kind: "phases"; readonly threads: number }
+  /**
+   * The kernel's two `phases`, each by `hopper`, over one sequence of tiles that `blocks` workgroups of `threads` at most go through,
+   * those of the first product some tokens ahead of those of the second, which wait for what they read. `tiles`: each
+   * phase's along its columns. A word of the value `counters` for each tile of rows, group by group of the kernel's other axes, counts
+   * the workgroups that have stored their tiles of the first phase there. (`backends/lower/hopper/chain.ts`)
+   */
+  | {
+      readonly kind: "chain";
+      readonly half: "f16" | "bf16";
+      readonly threads: number;
+      readonly cluster: 1 | 2;
+      readonly blocks: number;
+      readonly tiles: readonly [first: number, second: number];
+      readonly counters: number;
+    };
 
-/** The format that a lowering's products have on tensor cores; undefined where they are in f32 on other units. */
-export function tensorFormat(lowering: Lowering): "f16" | "bf16" | "tf32" | undefined {
-  if ("format" in lowering) return lowering.format === "f32" ? undefined : lowering.format;
+/** The format that a lowering's products have on tensor cores (of codes, the left side's); undefined where they are in f32 on other units. */
+export function tensorFormat(
+  lowering: Lowering,
+): "f16" | "bf16" | "tf32" | ReturnType<typeof storageOfCode> | undefined {
+  if ("format" in lowering) {
+    const { format } = lowering;
+    return format === "f32" ? undefined : isCodes(format) ? storageOfCode(SIDES[format][0]) : format;
+  }
   return "half" in lowering ? lowering.half : undefined;
 }
 
@@ -345,6 +392,8 @@ export interface TileKernel {
     readonly flops: number;
     /** Bytes read and written once each, per call and per row of the batch axis. */
     readonly bytes: { readonly fixed: number; readonly perRow: number };
+    /** What being one kernel is expected to save, in figures. */
+    readonly gain?: string;
     readonly origin?: Origin;
   };
   /** The Graph node whose value each store writes, for verification. */
@@ -402,7 +451,8 @@ export function workgroupsOf(
     total *= Math.ceil(length / tile);
   }
   const { lowering } = kernel;
-  if (lowering.kind !== "hopper") return total;
+  if (lowering.kind !== "hopper" && lowering.kind !== "chain") return total;
   const { cluster, blocks } = lowering;
-  return cluster * Math.min(total, Math.floor(blocks / cluster));
+  const each = lowering.kind === "chain" ? lowering.tiles[0] + lowering.tiles[1] : 1;
+  return cluster * Math.min(each * total, Math.floor(blocks / cluster));
 }

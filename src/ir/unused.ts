@@ -80,6 +80,7 @@ function operandsOf(s: ThreadStmt): readonly ThreadExpr[] {
     case "mbarrier":
     case "bulk_load":
     case "wgmma":
+    case "counter":
     case "registers":
     case "cluster_barrier":
       return expressionsOfBulk(s);

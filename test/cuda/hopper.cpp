@@ -24,17 +24,29 @@ struct Barrier {
   std::vector<Pending::Copy> groups;
 };
 
-/** Of each block of the cluster. */
-std::map<uint32_t, Barrier> barriers[2];
+/** Of each of the blocks that run at one time; places of others in their clusters. */
+std::map<int, std::map<uint32_t, Barrier>> barriers;
 std::vector<std::pair<uint32_t, int>> places;
+
+/** Of a thread that waits for a counter: where it looked last, and what it saw; whether it has not fenced since. */
+struct Watch {
+  const uint32_t* at;
+  uint32_t seen;
+  bool unfenced;
+};
+std::map<int, Watch> watches;
+
+/** Block `rank` of this thread's cluster. */
+int neighbour(int rank) { return here.resident - here.rank + rank; }
 
 char* pointer(uint32_t address) { return reinterpret_cast<char*>(&here) + int32_t(address); }
 
 uint32_t swizzled(uint32_t address) { return address ^ ((address >> 3) & 0x70); }
 
-Barrier& barrierAt(uint32_t at, int rank = here.rank) {
-  const auto found = barriers[rank].find(at);
-  if (found == barriers[rank].end()) fail("a barrier that was not initialised");
+Barrier& barrierAt(uint32_t at, int block = here.resident) {
+  auto& own = barriers[block];
+  const auto found = own.find(at);
+  if (found == own.end()) fail("a barrier that was not initialised");
   return found->second;
 }
 
@@ -56,7 +68,7 @@ void settle(Barrier& b) {
   b.phase++;
 }
 
-/** With the shared memory of the thread's block in place; `what`: its rank, the barrier and the parity. */
+/** With the shared memory of the thread's block in place; `what`: its number, the barrier and the parity. */
 bool isOver(uint64_t what) {
   Barrier& b = barrierAt(uint32_t(what >> 1), int(what >> 33));
   settle(b);
@@ -91,7 +103,7 @@ struct Thread {
   size_t count = 0;
 };
 
-std::vector<Product> products[16];
+std::map<int, std::vector<Product>> products;
 std::map<int, Thread> threads;
 
 /** A shared address of which a descriptor knows 18 bits. */
@@ -148,11 +160,11 @@ void finish(const Product& p, std::vector<float>& sums) {
 
 void mbarrierInit(uint32_t at, int arrivals) {
   if (reinterpret_cast<uintptr_t>(pointer(at)) % 8 != 0) fail("a barrier that is not aligned to 8 bytes");
-  if (!barriers[here.rank].emplace(at, Barrier{arrivals, arrivals, 0, 0, 0, false, {}, {}}).second) fail("a barrier initialised twice");
+  if (!barriers[here.resident].emplace(at, Barrier{arrivals, arrivals, 0, 0, 0, false, {}, {}}).second) fail("a barrier initialised twice");
 }
 
 void mbarrierPublish() {
-  for (auto& [at, barrier] : barriers[here.rank]) barrier.published = true;
+  for (auto& [at, barrier] : barriers[here.resident]) barrier.published = true;
 }
 
 void mbarrierArrive(uint32_t at, uint32_t bytes) {
@@ -165,16 +177,16 @@ void mbarrierArrive(uint32_t at, uint32_t bytes) {
 
 uint32_t placeAt(uint32_t at, uint32_t rank) {
   if (int(rank) >= blocksOfCluster()) fail("a block that the cluster does not have");
-  places.emplace_back(at, int(rank));
+  places.emplace_back(at, neighbour(int(rank)));
   return uint32_t(places.size() - 1);
 }
 
 void mbarrierArriveAt(uint32_t place) {
-  const auto [at, rank] = places.at(place);
-  enterBlock(rank);
-  Barrier& b = barrierAt(at, rank);
+  const auto [at, block] = places.at(place);
+  enterBlock(block);
+  Barrier& b = barrierAt(at, block);
   settle(b);
-  enterBlock(here.rank);
+  enterBlock(here.resident);
   if (b.left == 0) fail("more arrivals at a barrier than its phase takes");
   b.left--;
 }
@@ -188,7 +200,7 @@ void mbarrierArriveCopied(uint32_t at) {
 
 bool mbarrierOver(uint32_t at, uint32_t parity) {
   if (!barrierAt(at).published) fail("a barrier that nobody was shown");
-  pause(isOver, uint64_t(here.rank) << 33 | uint64_t(at) << 1 | parity);
+  pause(isOver, uint64_t(here.resident) << 33 | uint64_t(at) << 1 | parity);
   return true;
 }
 
@@ -198,6 +210,8 @@ void bulkLoad(uint32_t to, const void* described, int rank, const int* from, uin
   std::memcpy(&map, described, sizeof map);
   if (map.rank != rank) fail("a copy of another rank than its tensor map");
   if (map.box[0] != 64) fail("a copy whose rows are not the 128 bytes that it permutes");
+  const auto watch = watches.find(slot());
+  if (watch != watches.end() && watch->second.unfenced) fail("a copy after a wait for a counter, and no fence between");
   if (to % 128 != 0) fail("a copy to a place that is not aligned to 128 bytes");
   Copy copy = {to, {}};
   int index[5] = {};
@@ -217,9 +231,10 @@ void bulkLoad(uint32_t to, const void* described, int rank, const int* from, uin
     for (int axis = 0; axis < rank && ++index[axis] == map.box[axis]; axis++) index[axis] = 0;
   }
   if (blocks == 0) blocks = 1u << here.rank;
-  for (int block = 0; blocks >> block != 0; block++) {
-    if ((blocks >> block & 1) == 0) continue;
-    if (block >= blocksOfCluster()) fail("a block that the cluster does not have");
+  for (int rank = 0; blocks >> rank != 0; rank++) {
+    if ((blocks >> rank & 1) == 0) continue;
+    if (rank >= blocksOfCluster()) fail("a block that the cluster does not have");
+    const int block = neighbour(rank);
     Barrier& b = barrierAt(barrier, block);
     if (!b.published) fail("a barrier that nobody was shown");
     enterBlock(block);
@@ -228,7 +243,28 @@ void bulkLoad(uint32_t to, const void* described, int rank, const int* from, uin
     b.coming += int64_t(2 * count);
     b.copies.push_back(copy);
   }
-  enterBlock(here.rank);
+  enterBlock(here.resident);
+}
+
+void counterArrive(uint32_t* at) {
+  if (!storesAreFenced()) fail("stores are announced that some thread has not fenced for the copy engine");
+  ++*at;
+}
+
+uint32_t counterRead(const uint32_t* at) {
+  const auto changed = [](uint64_t what) {
+    const Watch& watch = watches.at(int(what));
+    return *watch.at != watch.seen;
+  };
+  Watch& watch = watches[slot()];
+  if (watch.unfenced && watch.at == at) pause(changed, uint64_t(slot()));
+  watch = {at, *at, true};
+  return watch.seen;
+}
+
+void fenceCopies() {
+  watches[slot()].unfenced = false;
+  fenceStores();
 }
 
 void wgmmaFence() {
@@ -302,15 +338,16 @@ void checkSettled() {
 }
 
 void forgetBlock() {
-  for (auto& each : barriers) {
-    for (const auto& [at, barrier] : each) {
+  for (const auto& [block, own] : barriers) {
+    for (const auto& [at, barrier] : own) {
       if (!barrier.copies.empty()) fail("a block ends before its copies have come");
     }
-    each.clear();
   }
+  barriers.clear();
   places.clear();
+  watches.clear();
   threads.clear();
-  for (auto& each : products) each.clear();
+  products.clear();
 }
 
 }  // namespace host

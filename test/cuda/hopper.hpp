@@ -1,6 +1,9 @@
 // Hopper's own instructions on the host: barriers with phases, tiles that a copy engine brings, products that a warpgroup starts and
 // waits for. Nothing comes before it must: a copy's bytes land when somebody waits for its barrier's phase, and are NaN until
 // then; a product's sums are NaN until they are waited for, and its operands must be the same then as when it was started.
+//
+// Blocks may wait for each other by counters in memory. What a block announces its threads must have fenced for the copy engine, which
+// reads memory by a way of its own, and a thread that has waited fences once more before it starts a copy.
 #pragma once
 #include <utility>
 
@@ -33,6 +36,16 @@ bool mbarrierOver(uint32_t at, uint32_t parity);
 /** `blocks`: a bit for each block of the cluster that the tile comes to; 0: the thread's own. */
 void bulkLoad(uint32_t to, const void* map, int rank, const int* from, uint32_t barrier, unsigned blocks);
 
+/** Raises a counter in memory, which all the block's threads at its last named barrier have fenced their stores for. */
+void counterArrive(uint32_t* at);
+/** Its content; a thread that asks again sleeps until it is another. */
+uint32_t counterRead(const uint32_t* at);
+/** Between the thread's stores, or what it has waited for, and copies by the engine. */
+void fenceCopies();
+/** Notes the fence for the thread's next named barrier, and says whether all that met at the block's last one had noted it. */
+void fenceStores();
+bool storesAreFenced();
+
 void wgmmaFence();
 void wgmmaCommit();
 void wgmmaWait(int pending);
@@ -42,9 +55,9 @@ void checkSettled();
 void forgetBlock();
 
 void clusterBarrier();
-/** Puts the shared memory of a block of the cluster in place. */
-void enterBlock(int rank);
-/** Number of the thread in its cluster. */
+/** Puts the shared memory of one of the blocks that run at one time in place. */
+void enterBlock(int resident);
+/** Number of the thread among those that run at one time. */
 int slot();
 int blocksOfCluster();
 /** Where the shared memory of the running kernel begins. */
@@ -75,6 +88,10 @@ namespace ptx {
 inline void mbarrier_init_shared_cta_b64(uint32_t at, uint32_t arrivals) { host::mbarrierInit(at, int(arrivals)); }
 inline void fence_mbarrier_init_release_cluster() { host::mbarrierPublish(); }
 inline void fence_proxy_async_shared_cta() {}
+inline void fence_proxy_async_global() { host::fenceCopies(); }
+inline void red_release_gpu_global_add_u32(unsigned* at, int) { host::counterArrive(at); }
+inline void ld_acquire_gpu_global_u32(unsigned& seen, const unsigned* at) { seen = host::counterRead(at); }
+inline void createpolicy_fractional_L2_evict_first_b64(unsigned long long& policy, double) { policy = 0; }
 inline void mbarrier_arrive_shared_cta_b64(uint32_t at) { host::mbarrierArrive(at, 0); }
 inline void cp_async_mbarrier_arrive_noinc_shared_cta_b64(uint32_t at) { host::mbarrierArriveCopied(at); }
 inline void mbarrier_arrive_expect_tx_shared_cta_b64(uint32_t at, uint32_t bytes) { host::mbarrierArrive(at, bytes); }
@@ -95,6 +112,18 @@ inline void mbarrier_try_wait_parity_shared_cta_b64(uint32_t& over, uint32_t at,
   template <class Map>                                                                                               \
   void cp_async_bulk_tensor_##rank##d_shared_cluster_global_mbarrier_complete_tx_bytes_multicast_cluster(            \
       uint32_t to, const Map* map, RMXC_COORDINATES_##rank, uint32_t barrier, uint16_t blocks) {                     \
+    const int from[] = {__VA_ARGS__};                                                                                \
+    host::bulkLoad(to, map, rank, from, barrier, blocks);                                                            \
+  }                                                                                                                  \
+  template <class Map>                                                                                               \
+  void cp_async_bulk_tensor_##rank##d_shared_cluster_global_mbarrier_complete_tx_bytes_L2_cache_hint(                \
+      uint32_t to, const Map* map, RMXC_COORDINATES_##rank, uint32_t barrier, unsigned long long) {                  \
+    const int from[] = {__VA_ARGS__};                                                                                \
+    host::bulkLoad(to, map, rank, from, barrier, 0);                                                                 \
+  }                                                                                                                  \
+  template <class Map>                                                                                               \
+  void cp_async_bulk_tensor_##rank##d_shared_cluster_global_mbarrier_complete_tx_bytes_multicast_cluster_L2_cache_hint( \
+      uint32_t to, const Map* map, RMXC_COORDINATES_##rank, uint32_t barrier, uint16_t blocks, unsigned long long) { \
     const int from[] = {__VA_ARGS__};                                                                                \
     host::bulkLoad(to, map, rank, from, barrier, blocks);                                                            \
   }

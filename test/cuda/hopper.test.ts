@@ -159,7 +159,8 @@ describe("products of warpgroups", () => {
   it("are those of RankMixer-1B as it is served", () => {
     const model = { name: "rankmixer_1b", set: {} };
     const graph = graphOfSpec(specOf(model), {}, 'compute = bf16; "**.w*" = bf16');
-    const { plan } = compileFor({ ...graph, serve: { requests: 1, candidates: 1024 } }, sm_90a);
+    const served = { ...graph, serve: { requests: 1, candidates: 1024 } };
+    const { plan } = compileFor(served, sm_90a, { fuse: "phases" });
     const ffn = plan.kernels.item.filter(({ name }) => /_ffn(_h)?$/.test(name));
     expect(
       ffn.map(({ lowering: l }) => l.kind === "hopper" && [l.groups, l.columns, l.cluster, l.turns]),
@@ -171,6 +172,12 @@ describe("products of warpgroups", () => {
     ]);
     // As many clusters as fit, whatever the call's rows.
     for (const kernel of ffn) expect([1024, 8].map((n) => workgroupsOf(kernel, n))).toEqual([132, 132]);
+    const chains = compileFor(served, sm_90a).plan.kernels.item.filter(({ name }) => name.endsWith("_ffn"));
+    expect(chains.map(({ lowering: l }) => l.kind === "chain" && [l.cluster, l.tiles])).toEqual([
+      [2, [24, 6]],
+      [2, [24, 6]],
+    ]);
+    for (const kernel of chains) expect([1024, 8].map((n) => workgroupsOf(kernel, n))).toEqual([132, 132]);
   });
 
   it("keep what a launch needs in an artifact", () => {

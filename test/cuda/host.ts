@@ -65,7 +65,7 @@ function hostFolder(): string {
   const making = mkdtempSync(join(tmpdir(), "rmxc-cuda-making-"));
   for (const { name, text } of sources) writeFileSync(join(making, name), text);
   compiler(["-c", "prelude.hpp", "-o", "prelude.hpp.gch"], making);
-  for (const name of OBJECTS) compiler(["-c", `${name}.cpp`, "-o", `${name}.o`], making);
+  for (const name of OBJECTS) compiler(["-O2", "-c", `${name}.cpp`, "-o", `${name}.o`], making);
   try {
     renameSync(making, folder);
   } catch (error) {
@@ -178,6 +178,7 @@ export class HostProgram {
           4 * (counted?.index ?? 0),
           text.bindings.length,
           ...bindings,
+          ...countersOf(text),
           ...this.#maps(text, inputs),
         ),
       ];
@@ -198,6 +199,11 @@ export class HostProgram {
     };
     return [maps.length, ...maps.flatMap(of)];
   }
+}
+
+/** How many buffers are zero before a launch, and which. */
+function countersOf({ counters = [], bindings }: KernelText): number[] {
+  return [counters.length, ...counters.map((at) => bindings[at]?.value ?? -1)];
 }
 
 /** What a call has left in the buffers. */

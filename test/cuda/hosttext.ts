@@ -22,7 +22,8 @@ export function hostText(kernels: readonly KernelText[]): string {
   const table = kernels.map((kernel, i) => {
     const shared = usesShared(kernel) ? `__start_shared_${i}, __stop_shared_${i}` : "nullptr, nullptr";
     const run = `[](host::Arguments& given) { host::call(kernel_${i}::${kernel.name}, given); }`;
-    return `  {${kernel.workgroup}, ${clusterOf(kernel)}, ${meets(kernel)}, ${shared}, ${run}},`;
+    const flags = `${meets(kernel)}, ${together(kernel)}`;
+    return `  {${kernel.workgroup}, ${clusterOf(kernel)}, ${flags}, ${shared}, ${run}},`;
   });
   return [
     '#include "prelude.hpp"',
@@ -53,6 +54,11 @@ function clusterOf({ text }: KernelText): string {
 /** Whether threads wait for each other. */
 function meets({ text }: KernelText): boolean {
   return /__syncthreads|__shfl|__syncwarp|\basm volatile\b/.test(text);
+}
+
+/** Whether blocks do. */
+function together({ text }: KernelText): boolean {
+  return /\bld\.acquire\.gpu\b/.test(text);
 }
 
 const PTX = /\basm(?: volatile)?\(((?:\s*"[^"]*")+)((?:[^;"]|"[^"]*")*)\);/g;

@@ -20,6 +20,10 @@
 #define __launch_bounds__(...)
 #define __cluster_dims__(...)
 #define __align__(n) alignas(n)
+// The first architecture and compiler that have every instruction of `ptx` below.
+#define __CUDA_ARCH__ 890
+#define __CUDACC_VER_MAJOR__ 12
+#define __CUDACC_VER_MINOR__ 4
 
 struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(16) int4 { int x, y, z, w; };
@@ -56,8 +60,8 @@ namespace host {
 struct Here {
   dim3 thread, block, blocks;
   int lane, warp;
-  /** Number of the block in its cluster. */
-  int rank;
+  /** Number of the block in its cluster, and among those that run at one time. */
+  int rank, resident;
 };
 extern Here here;
 
@@ -115,6 +119,8 @@ struct Kernel {
   /** Blocks of a cluster. */
   int cluster;
   bool meets;
+  /** Blocks wait for each other: all of a launch run at one time. */
+  bool together;
   char* sharedBegin;
   char* sharedEnd;
   void (*run)(Arguments&);
@@ -179,6 +185,27 @@ inline void cvt_rn_f16x2_f32(uint32_t& d, float a, float b) { d = uint32_t(f16_o
 inline void cvt_f32_f16(float& d, uint16_t h) { d = of_f16(h); }
 inline void cvt_rn_f16_f32(uint16_t& d, float a) { d = f16_of(a); }
 inline void cvt_rn_bf16_f32(uint16_t& d, float a) { d = bf16_of(a); }
+
+/** Codes of fp8: the nearest, ties to even, saturating; NaN is 0x7f. */
+uint8_t e4m3_of(float x);
+uint8_t e5m2_of(float x);
+float of_e4m3(uint8_t code);
+float of_e5m2(uint8_t code);
+
+inline void cvt_rn_satfinite_e4m3x2_f32(uint16_t& d, float a, float b) { d = uint16_t(e4m3_of(a) << 8 | e4m3_of(b)); }
+inline void cvt_rn_satfinite_e5m2x2_f32(uint16_t& d, float a, float b) { d = uint16_t(e5m2_of(a) << 8 | e5m2_of(b)); }
+inline void cvt_rn_f16x2_e4m3x2(uint32_t& d, uint16_t a) {
+  d = uint32_t(f16_of(of_e4m3(uint8_t(a >> 8)))) << 16 | f16_of(of_e4m3(uint8_t(a)));
+}
+
+inline void cvt_rni_s32_f32(int& d, float a) {
+  d = std::isnan(a) ? 0 : a >= 0x1p31f ? INT32_MAX : a <= -0x1p31f ? INT32_MIN : int(std::nearbyint(a));
+}
+/** a and b saturated to eight bits as the lower bytes of d, b the lowest; the lower half of c above them. */
+inline void cvt_pack_sat_s8_s32_b32(uint32_t& d, int a, int b, uint32_t c) {
+  const auto saturated = [](int x) { return uint32_t(uint8_t(x < -128 ? -128 : x > 127 ? 127 : x)); };
+  d = c << 16 | saturated(a) << 8 | saturated(b);
+}
 
 /** 16 bytes on their way to shared memory, which is NaN until the thread has waited for them; see `Pending`. */
 void cp_async(uint32_t to, const void* from, int bytes);
@@ -252,6 +279,30 @@ inline void mma_sync_aligned_m16n8k8_row_col_f32_tf32_tf32_f32(float& d0, float&
   mma_m16n8k8(d, a, b, c);
   d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
 }
+
+/** The same of m16n8k32: a word is four codes. */
+void mma_m16n8k32(const char* name, float (*left)(uint8_t), float (*right)(uint8_t), float* d, const uint32_t* a,
+                  const uint32_t* b, const float* c);
+
+/** Of int8, sums in s32. */
+void mma_sync_aligned_m16n8k32_row_col_s32_s8_s8_s32(int& d0, int& d1, int& d2, int& d3, uint32_t a0, uint32_t a1,
+                                                     uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1, int c0, int c1,
+                                                     int c2, int c3);
+
+#define RMXC_MMA_CODES(left, right)                                                                                  \
+  inline void mma_sync_aligned_m16n8k32_row_col_f32_##left##_##right##_f32(                                          \
+      float& d0, float& d1, float& d2, float& d3, uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,   \
+      uint32_t b1, float c0, float c1, float c2, float c3) {                                                         \
+    float d[4];                                                                                                      \
+    const uint32_t a[4] = {a0, a1, a2, a3}, b[2] = {b0, b1};                                                         \
+    const float c[4] = {c0, c1, c2, c3};                                                                             \
+    mma_m16n8k32("mma." #left "." #right, of_##left, of_##right, d, a, b, c);                                        \
+    d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];                                                                      \
+  }
+RMXC_MMA_CODES(e4m3, e4m3)
+RMXC_MMA_CODES(e4m3, e5m2)
+RMXC_MMA_CODES(e5m2, e4m3)
+RMXC_MMA_CODES(e5m2, e5m2)
 
 /** To the nearest with 10 bits of fraction, ties away from zero. */
 inline void cvt_rna_tf32_f32(uint32_t& d, float a) {

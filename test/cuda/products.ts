@@ -68,20 +68,31 @@ export function taskErrors(
 ): Map<string, number> {
   const program = new HostProgram(variant);
   try {
-    const inputs = change(drawnInputs(graph.features, { requests: 1, candidates, seed: 3 }));
-    const run = program.run(inputs, weights);
-    const meant = evaluate(
-      graph,
-      { ...inputs, params: storedWeights(weights, graph.params) },
-      graph.outputs.map((o) => o.value),
-    );
-    return new Map(
-      graph.outputs.map(({ name }, i) => {
-        const output = variant.plan.outputs.find((o) => o.task === name);
-        return [name, relativeError(run.read(output?.value ?? -1).data, meant[i]?.data ?? [])];
-      }),
-    );
+    return programErrors(program, graph, candidates, weights, change);
   } finally {
     program.close();
   }
+}
+
+/** The same of a program that is there. */
+export function programErrors(
+  program: HostProgram,
+  graph: Graph,
+  candidates: number,
+  weights: WeightSource = wholeWeights,
+  change = wholeInputs,
+): Map<string, number> {
+  const inputs = change(drawnInputs(graph.features, { requests: 1, candidates, seed: 3 }));
+  const run = program.run(inputs, weights);
+  const meant = evaluate(
+    graph,
+    { ...inputs, params: storedWeights(weights, graph.params) },
+    graph.outputs.map((o) => o.value),
+  );
+  return new Map(
+    graph.outputs.map(({ name }, i) => {
+      const output = program.variant.plan.outputs.find((o) => o.task === name);
+      return [name, relativeError(run.read(output?.value ?? -1).data, meant[i]?.data ?? [])];
+    }),
+  );
 }

@@ -27,6 +27,47 @@ float of_f16(uint16_t h) {
   return sign * std::ldexp(float(fraction + 1024), exponent - 25);
 }
 
+namespace {
+
+float value_e4m3(int code) {
+  const int exponent = (code >> 3) & 15;
+  const int fraction = code & 7;
+  const float sign = (code & 0x80) != 0 ? -1.0f : 1.0f;
+  if (exponent == 15 && fraction == 7) return NAN;
+  return sign * (exponent == 0 ? std::ldexp(float(fraction), -9) : std::ldexp(float(fraction + 8), exponent - 10));
+}
+
+// The upper byte of a 16-bit number.
+float value_e5m2(int code) { return of_f16(uint16_t(code << 8)); }
+
+// What each code is worth.
+struct Codes {
+  float value[256];
+  explicit Codes(float (*of)(int)) {
+    for (int code = 0; code < 256; code++) value[code] = of(code);
+  }
+
+  // The nearest of the codes up to the largest finite one; of two as near, the one whose last bit is 0.
+  uint8_t nearest(float x, int largest) const {
+    if (std::isnan(x)) return 0x7f;
+    const float magnitude = std::fmin(std::fabs(x), value[largest]);
+    int above = 0;
+    while (value[above] < magnitude) above++;
+    const int below = above == 0 ? 0 : above - 1;
+    const double far = double(value[above]) - magnitude, near = double(magnitude) - value[below];
+    const bool down = near < far || (near == far && below % 2 == 0);
+    return uint8_t((down ? below : above) | (std::signbit(x) ? 0x80 : 0));
+  }
+};
+const Codes e4m3{value_e4m3}, e5m2{value_e5m2};
+
+}  // namespace
+
+float of_e4m3(uint8_t code) { return e4m3.value[code]; }
+float of_e5m2(uint8_t code) { return e5m2.value[code]; }
+uint8_t e4m3_of(float x) { return e4m3.nearest(x, 0x7e); }
+uint8_t e5m2_of(float x) { return e5m2.nearest(x, 0x7b); }
+
 void cp_async(uint32_t to, const void* from, int bytes) {
   char* at = reinterpret_cast<char*>(&host::here) + int32_t(to);
   if (reinterpret_cast<uintptr_t>(at) % 16 != 0) host::fail("cp.async to a place that is not aligned to 16 bytes");
@@ -121,6 +162,49 @@ void mma_m16n8k8(float* d, const uint32_t* a, const uint32_t* b, const float* c)
     }
     d[i] = sum;
   }
+}
+
+namespace {
+
+// A byte is an element, the lowest first: a0 holds row g, k 4q … 4q + 3; a1 row g + 8; a2 and a3 the same for k + 16. b0 holds column g,
+// k 4q …, b1 k + 16. Sums as above.
+template <class Sum, class Left, class Right>
+void mma_of_codes(const char* name, Left left, Right right, Sum* d, const uint32_t* a, const uint32_t* b, const Sum* c) {
+  const uint32_t words[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  const host::Brought& all = host::meet(name, words, 6);
+  const int group = host::here.lane / 4;
+  const int pair = host::here.lane % 4;
+  const auto element = [](uint32_t word, int k) { return uint8_t(word >> (8 * (k % 4))); };
+  for (int i = 0; i < 4; i++) {
+    const int row = group + (i >= 2 ? 8 : 0);
+    const int column = pair * 2 + (i & 1);
+    Sum sum = c[i];
+    for (int k = 0; k < 32; k++) {
+      const int holder = (k % 16) / 4;
+      const uint32_t wordA = all.word[(row % 8) * 4 + holder][(row >= 8 ? 1 : 0) + (k >= 16 ? 2 : 0)];
+      const uint32_t wordB = all.word[column * 4 + holder][4 + (k >= 16 ? 1 : 0)];
+      sum += left(element(wordA, k)) * right(element(wordB, k));
+    }
+    d[i] = sum;
+  }
+}
+
+}  // namespace
+
+void mma_m16n8k32(const char* name, float (*left)(uint8_t), float (*right)(uint8_t), float* d, const uint32_t* a,
+                  const uint32_t* b, const float* c) {
+  mma_of_codes(name, left, right, d, a, b, c);
+}
+
+void mma_sync_aligned_m16n8k32_row_col_s32_s8_s8_s32(int& d0, int& d1, int& d2, int& d3, uint32_t a0, uint32_t a1,
+                                                     uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1, int c0, int c1,
+                                                     int c2, int c3) {
+  const auto value = [](uint8_t code) { return int(int8_t(code)); };
+  const uint32_t a[4] = {a0, a1, a2, a3}, b[2] = {b0, b1};
+  const int c[4] = {c0, c1, c2, c3};
+  int d[4];
+  mma_of_codes("mma.s8", value, value, d, a, b, c);
+  d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
 }
 
 }  // namespace ptx

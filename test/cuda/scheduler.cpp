@@ -4,6 +4,8 @@
 
 #include <ucontext.h>
 
+#include <algorithm>
+
 /** The kernels of the model, generated with their texts. */
 extern const host::Kernel kernels[];
 
@@ -14,8 +16,6 @@ Here here;
 namespace {
 
 constexpr int STACK = 64 * 1024;
-constexpr int MOST_THREADS = 1024;
-constexpr int MOST_BLOCKS = 2;
 
 enum class State { ready, barrier, named, cluster, collective, paused, done };
 
@@ -29,6 +29,8 @@ struct Fiber {
   bool (*over)(uint64_t);
   uint64_t what;
   int threads;
+  /** Since the thread's last named barrier: it has fenced what it stored for the copy engine. */
+  bool fenced;
 };
 
 /** A warp's meeting. Two of them in turn: a lane may come to the next one before another has read this one. */
@@ -38,9 +40,10 @@ struct Warp {
   int come[2];
 };
 
-Fiber fibers[MOST_THREADS];
-Warp warps[MOST_THREADS / 32];
-int turn[MOST_THREADS];
+/** Of the blocks that run at one time. */
+std::vector<Fiber> fibers;
+std::vector<Warp> warps;
+std::vector<int> turn;
 ucontext_t scheduler;
 int current;
 const Kernel* kernel;
@@ -66,13 +69,16 @@ void poison() {
   for (char* at = kernel->sharedBegin; at < kernel->sharedEnd; at += 4) std::memcpy(at, &nan, 4);
 }
 
-/** Blocks of a cluster have one place for their shared memory: what is not in place is kept here. */
-std::vector<char> memories[MOST_BLOCKS];
+/** All blocks have one place for their shared memory: what is not in place is kept here. */
+std::vector<std::vector<char>> memories;
 int inPlace;
+/** Of each block, whether all threads that met last at a named barrier had fenced their stores. */
+std::vector<bool> announced;
 
 /** What threads of a block wait for. */
 struct Waiting {
   int live, barrier, named, wanted;
+  bool fenced;
 };
 
 void resume(State from, int first, int threads) {
@@ -88,42 +94,65 @@ bool passBarriers(const Waiting& of, int first, int threads) {
   const bool all = of.barrier > 0 && of.barrier == of.live;
   const bool some = of.named > 0 && of.named == of.wanted;
   if (all) resume(State::barrier, first, threads);
-  if (some) resume(State::named, first, threads);
+  if (some) {
+    announced[size_t(first / threads)] = of.fenced;
+    for (int i = first; i < first + threads; i++) {
+      if (fibers[i].state == State::named) fibers[i].fenced = false;
+    }
+    resume(State::named, first, threads);
+  }
   return all || some;
 }
 
 void startThread(int i, int threads) {
-  Fiber& f = fibers[i];
+  Fiber& f = fibers[size_t(i)];
   if (f.stack == nullptr) f.stack = static_cast<char*>(std::malloc(STACK));
   getcontext(&f.context);
   f.context.uc_stack.ss_sp = f.stack;
   f.context.uc_stack.ss_size = STACK;
   f.context.uc_link = nullptr;
   makecontext(&f.context, enter, 0);
-  const int rank = i / threads, thread = i % threads;
-  const dim3 block = {here.block.x + unsigned(rank), here.block.y, 0};
-  f.here = {{unsigned(thread), 0, 0}, block, here.blocks, thread % 32, thread / 32, rank};
+  const int resident = i / threads, thread = i % threads;
+  const dim3 block = {here.block.x + unsigned(resident), here.block.y, 0};
+  f.here = {{unsigned(thread), 0, 0}, block, here.blocks, thread % 32, thread / 32, resident % kernel->cluster, resident};
   f.state = State::ready;
+  f.fenced = false;
   f.pending.batches.clear();
   turn[i] = 0;
 }
 
-/** The blocks of a cluster, from `here.block` on; warps of a block that is no multiple of 32 are the only one's. */
-void runCluster(int threads, int blocks) {
+/** Lets a cluster's threads go on when all have come to its barrier. */
+bool passCluster(int live, int come, int first, int threads) {
+  if (come > 0 && live < threads) fail("some threads of a cluster have left before its barrier");
+  if (come == 0 || come < live) return false;
+  resume(State::cluster, first, threads);
+  return true;
+}
+
+/** Blocks that run at one time, from `here.block` on, whole clusters; warps of a block that is no multiple of 32 are the only one's. */
+void runTogether(int threads, int blocks) {
   const int warpsInBlock = (threads + 31) / 32;
-  for (int rank = 0; rank < blocks; rank++) memories[rank].assign(kernel->sharedBegin, kernel->sharedEnd);
+  const size_t count = size_t(blocks * threads);
+  if (fibers.size() < count) fibers.resize(count), turn.resize(count);
+  warps.resize(size_t(blocks * warpsInBlock));
+  memories.resize(size_t(blocks));
+  for (auto& memory : memories) memory.assign(kernel->sharedBegin, kernel->sharedEnd);
+  announced.assign(size_t(blocks), false);
   inPlace = 0;
   for (int i = 0; i < blocks * threads; i++) startThread(i, threads);
   for (int w = 0; w < blocks * warpsInBlock; w++) warps[w].come[0] = warps[w].come[1] = 0;
+  std::vector<Waiting> of(static_cast<size_t>(blocks));
+  std::vector<int> together(static_cast<size_t>(blocks));
   for (;;) {
-    Waiting of[MOST_BLOCKS] = {};
-    int live = 0, together = 0;
+    for (auto& each : of) each = {0, 0, 0, 0, true};
+    std::fill(together.begin(), together.end(), 0);
+    int live = 0;
     bool progress = false;
     for (int w = 0; w < blocks * warpsInBlock; w++) {
-      const int rank = w / warpsInBlock;
-      const int from = rank * threads + w % warpsInBlock * 32;
-      const int to = std::min((rank + 1) * threads, from + 32);
-      enterBlock(rank);
+      const int block = w / warpsInBlock;
+      const int from = block * threads + w % warpsInBlock * 32;
+      const int to = std::min((block + 1) * threads, from + 32);
+      enterBlock(block);
       // A warp goes on until each of its lanes waits for the block or is done.
       for (bool again = true; again;) {
         again = false;
@@ -139,21 +168,24 @@ void runCluster(int threads, int blocks) {
       for (int i = from; i < to; i++) {
         const Fiber& f = fibers[i];
         if (f.state == State::collective) fail("some lanes of a warp do not come to a collective operation");
-        if (f.state == State::barrier) of[rank].barrier++;
-        if (f.state == State::named) of[rank].named++, of[rank].wanted = f.threads;
-        if (f.state == State::cluster) together++;
-        if (f.state != State::done) of[rank].live++, live++;
+        Waiting& waiting = of[size_t(block)];
+        if (f.state == State::barrier) waiting.barrier++;
+        if (f.state == State::named) waiting.named++, waiting.wanted = f.threads, waiting.fenced = waiting.fenced && f.fenced;
+        if (f.state == State::cluster) together[size_t(block / kernel->cluster)]++;
+        if (f.state != State::done) waiting.live++, live++;
       }
     }
     if (live == 0) {
       forgetBlock();
       return;
     }
-    for (int rank = 0; rank < blocks; rank++) progress = passBarriers(of[rank], rank * threads, threads) || progress;
-    if (together > 0 && live < blocks * threads) fail("some threads of a cluster have left before its barrier");
-    if (together == live) {
-      resume(State::cluster, 0, blocks * threads);
-      progress = true;
+    for (int block = 0; block < blocks; block++)
+      progress = passBarriers(of[size_t(block)], block * threads, threads) || progress;
+    for (int first = 0; first < blocks; first += kernel->cluster) {
+      int alive = 0;
+      for (int rank = 0; rank < kernel->cluster; rank++) alive += of[size_t(first + rank)].live;
+      const int come = together[size_t(first / kernel->cluster)];
+      progress = passCluster(alive, come, first * threads, kernel->cluster * threads) || progress;
     }
     if (!progress) fail("threads of a block wait for each other");
   }
@@ -182,12 +214,17 @@ void pause(bool (*over)(uint64_t), uint64_t what) {
 
 void clusterBarrier() { leave(State::cluster); }
 
-void enterBlock(int rank) {
-  if (rank == inPlace) return;
-  std::copy(kernel->sharedBegin, kernel->sharedEnd, memories[inPlace].begin());
-  std::copy(memories[rank].begin(), memories[rank].end(), kernel->sharedBegin);
-  inPlace = rank;
+void enterBlock(int resident) {
+  if (resident == inPlace) return;
+  std::copy(kernel->sharedBegin, kernel->sharedEnd, memories[size_t(inPlace)].begin());
+  const auto& memory = memories[size_t(resident)];
+  std::copy(memory.begin(), memory.end(), kernel->sharedBegin);
+  inPlace = resident;
 }
+
+void fenceStores() { fibers[size_t(current)].fenced = true; }
+
+bool storesAreFenced() { return announced[size_t(here.resident)]; }
 
 int slot() { return current; }
 int blocksOfCluster() { return kernel->cluster; }
@@ -220,13 +257,20 @@ namespace {
 void launch(const Kernel& launched, dim3 blocks, Arguments& arguments) {
   kernel = &launched;
   given = &arguments;
+  if (launched.together) {
+    if (blocks.y != 1 || blocks.x % unsigned(launched.cluster) != 0) fail("blocks that cannot run at one time");
+    here = {{0, 0, 0}, {0, 0, 0}, blocks, 0, 0, 0, 0};
+    poison();
+    runTogether(launched.threads, int(blocks.x));
+    return;
+  }
   for (unsigned y = 0; y < blocks.y; y++) {
     if (blocks.x % unsigned(launched.cluster) != 0) fail("a grid that is no multiple of its clusters");
     for (unsigned x = 0; x < blocks.x; x += unsigned(launched.cluster)) {
-      here = {{0, 0, 0}, {x, y, 0}, blocks, 0, 0, 0};
+      here = {{0, 0, 0}, {x, y, 0}, blocks, 0, 0, 0, 0};
       poison();
       if (launched.meets) {
-        runCluster(launched.threads, launched.cluster);
+        runTogether(launched.threads, launched.cluster);
         continue;
       }
       for (int i = 0; i < launched.threads; i++) {
@@ -281,6 +325,11 @@ int main(int, char** argv) {
       arguments.bindings[b] = base + next(job);
     }
     arguments.count = size_t(count);
+    const int counters = next(job);
+    for (int c = 0; c < counters; c++) {
+      const size_t b = size_t(next(job));
+      std::memset(buffers[b], 0, 4 * sizes[b]);
+    }
     const int maps = next(job);
     for (int m = 0; m < maps; m++) {
       TensorMap map = {};

@@ -59,6 +59,7 @@ struct Module {
   int (*threads)();
   int (*arity)();
   int (*maps)();
+  int (*together)();
   void (*launch)(u32, u32, void**);
   const char* (*name)();
 };
@@ -80,8 +81,11 @@ struct Launch {
   u32 x, y, threads;
   std::vector<std::vector<char>> arguments;
 };
+/** A kernel's, or one that sets `words` words from `zeroed` on to 0. */
 struct Node {
   Launch launch;
+  u64 zeroed, words;
+  bool cooperative;
   std::vector<Node*> after;
 };
 struct Graph {
@@ -98,6 +102,12 @@ struct NodeParams {  // CUDA_KERNEL_NODE_PARAMS
   void** extra;
 };
 static_assert(sizeof(NodeParams) == 56);
+struct MemsetParams {  // CUDA_MEMSET_NODE_PARAMS
+  u64 dst, pitch;
+  u32 value, elementSize;
+  u64 width, height;
+};
+static_assert(sizeof(MemsetParams) == 40);
 
 std::recursive_mutex mutex;
 std::map<char*, size_t> device;
@@ -167,7 +177,8 @@ void run(const Executable& executable, const std::map<Node*, Launch>& launches) 
     for (size_t i = left.size(); i-- > 0;) {
       Node* node = left[i];
       if (!std::all_of(node->after.begin(), node->after.end(), [&](Node* n) { return done.count(n) > 0; })) continue;
-      run(launches.at(node));
+      if (node->words > 0) std::memset(reinterpret_cast<void*>(node->zeroed), 0, 4 * node->words);
+      else run(launches.at(node));
       done.insert(node);
       left.erase(left.begin() + long(i));
       break;
@@ -447,10 +458,11 @@ CUresult cuModuleLoadData(Module** made, const char* image) {
     std::fprintf(stderr, "fake CUDA: %s\n", dlerror());
     return INVALID_IMAGE;
   }
-  Module* module = new Module{library, nullptr, nullptr, nullptr, nullptr, nullptr};
+  Module* module = new Module{library, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
   *reinterpret_cast<void**>(&module->threads) = dlsym(library, "fake_kernel_threads");
   *reinterpret_cast<void**>(&module->arity) = dlsym(library, "fake_kernel_arity");
   *reinterpret_cast<void**>(&module->maps) = dlsym(library, "fake_kernel_maps");
+  *reinterpret_cast<void**>(&module->together) = dlsym(library, "fake_kernel_together");
   *reinterpret_cast<void**>(&module->launch) = dlsym(library, "fake_kernel_launch");
   *reinterpret_cast<void**>(&module->name) = dlsym(library, "fake_kernel_name");
   live_modules++;
@@ -480,12 +492,26 @@ CUresult cuFuncSetAttribute(Module*, int, int) {
   ENTER_CONTEXT("cuFuncSetAttribute")
   return SUCCESS;
 }
-CUresult cuLaunchKernel(Module* function, u32 x, u32 y, u32 z, u32 bx, u32, u32, u32, Stream* stream, void** params, void**) {
-  ENTER_CONTEXT("cuLaunchKernel")
+CUresult cuMemsetD32Async(u64 to, u32 value, size_t words, Stream* stream) {
+  ENTER_CONTEXT("cuMemsetD32Async")
+  if (value != 0 || !within(device, to, 4 * words)) return INVALID_VALUE;
+  give(stream, [=] { std::memset(reinterpret_cast<void*>(to), 0, 4 * words); });
+  return SUCCESS;
+}
+static CUresult launched(bool together, Module* function, u32 x, u32 y, u32 z, u32 bx, Stream* stream, void** params) {
   if (x == 0 || y == 0 || z != 1 || int(bx) != function->threads()) return INVALID_VALUE;
+  if (together != (function->together() != 0)) return INVALID_VALUE;
   Launch launch = launchOf(function, x, y, bx, params);
   give(stream, [=] { run(launch); });
   return SUCCESS;
+}
+CUresult cuLaunchKernel(Module* function, u32 x, u32 y, u32 z, u32 bx, u32, u32, u32, Stream* stream, void** params, void**) {
+  ENTER_CONTEXT("cuLaunchKernel")
+  return launched(false, function, x, y, z, bx, stream, params);
+}
+CUresult cuLaunchCooperativeKernel(Module* function, u32 x, u32 y, u32 z, u32 bx, u32, u32, u32, Stream* stream, void** params) {
+  ENTER_CONTEXT("cuLaunchCooperativeKernel")
+  return launched(true, function, x, y, z, bx, stream, params);
 }
 
 /** What test/cuda/hopper.hpp calls a TensorMap. */
@@ -538,8 +564,29 @@ CUresult cuGraphAddKernelNode(Node** made, Graph* graph, Node** after, size_t co
   graph->nodes.push_back(std::move(node));
   return SUCCESS;
 }
+CUresult cuGraphKernelNodeSetAttribute(Node* node, int attribute, const int* value) {
+  ENTER_CONTEXT("cuGraphKernelNodeSetAttribute")
+  if (attribute != 2) return INVALID_VALUE;
+  node->cooperative = *value != 0;
+  return SUCCESS;
+}
+CUresult cuGraphAddMemsetNode(Node** made, Graph* graph, Node** after, size_t count, const MemsetParams* params, void*) {
+  ENTER_CONTEXT("cuGraphAddMemsetNode")
+  if (params->value != 0 || params->elementSize != 4 || params->height != 1 || params->width == 0) return INVALID_VALUE;
+  if (!within(device, params->dst, 4 * params->width)) return INVALID_VALUE;
+  auto node = std::make_unique<Node>();
+  node->zeroed = params->dst;
+  node->words = params->width;
+  if (count > 0) node->after.assign(after, after + count);
+  *made = node.get();
+  graph->nodes.push_back(std::move(node));
+  return SUCCESS;
+}
 CUresult cuGraphInstantiateWithFlags(Executable** made, Graph* graph, u64) {
   ENTER_CONTEXT("cuGraphInstantiateWithFlags")
+  for (auto& node : graph->nodes) {
+    if (node->words == 0 && node->cooperative != (node->launch.module->together() != 0)) return INVALID_VALUE;
+  }
   *made = new Executable{graph, {}};
   for (auto& node : graph->nodes) (*made)->now[node.get()] = node->launch;
   live_executables++;

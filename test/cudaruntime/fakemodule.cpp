@@ -14,6 +14,8 @@ int fake_kernel_threads() { return kernels[0].threads; }
 int fake_kernel_arity() { return fake_arity; }
 /** Tensor maps behind the call. */
 int fake_kernel_maps() { return fake_maps; }
+/** Whether its blocks must run at one time. */
+int fake_kernel_together() { return kernels[0].together; }
 const char* fake_kernel_name() { return fake_name; }
 void fake_kernel_launch(unsigned x, unsigned y, void** parameters) {
   host::Arguments given = {};

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { assignLayout } from "../../passes/assign-layout.ts";
+import { chainProducts } from "../../passes/chain-products.ts";
 import { contract } from "../../passes/contract.ts";
 import { demand } from "../../passes/demand.ts";
 import { foldLayout } from "../../passes/fold-layout.ts";
@@ -22,10 +23,11 @@ import { splitStages } from "../../passes/split-stages.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { parseGraph, printGraph } from "../../src/ir/print.ts";
 import { printPlan } from "../../src/ir/print-plan.ts";
-import { software } from "../../src/ir/profiles.ts";
+import { sm_90a, software } from "../../src/ir/profiles.ts";
 import { verifyGraph } from "../../src/ir/verify.ts";
 
 const context = { profile: software };
+const hopper = { profile: sm_90a };
 /** Bindings of 64 numbers. */
 const small = { profile: { ...software, limits: { ...software.limits, storageBinding: 256 } } };
 const plan = (fused: Fused): string => printPlan(fused.plan);
@@ -47,6 +49,8 @@ const run: Readonly<Record<string, (g: Graph) => string>> = {
   "pair-products": (g) => plan(pairProducts.run(fused(g), context)),
   "merge-phases": (g) =>
     plan(mergePhases.run(schedule.run(pairProducts.run(fused(g), context), context), context)),
+  "chain-products": (g) =>
+    plan(chainProducts.run(mergePhases.run(schedule.run(fuse.run(g, hopper), hopper), hopper), hopper)),
   schedule: (g) => plan(schedule.run(fused(g), context)),
   "plan-memory": (g) => plan(planMemory.run(fused(g), context)),
 };

@@ -5,14 +5,15 @@
 import type { MapAxis, SharedPlace, ThreadMap, WarpgroupOperand } from "../../../src/ir/bulk.ts";
 import { type BulkView, bulkView, type RowView, rowView, type ViewAxis } from "../../../src/ir/bulkview.ts";
 import { axis, substitute } from "../../../src/ir/expr.ts";
-import type { Half, SharedArray, ThreadExpr } from "../../../src/ir/thread.ts";
-import { addI, call, divI, I32, i32, minI, mulI, remI, U32X4 } from "../../../src/ir/thread.ts";
+import type { Half, ThreadExpr } from "../../../src/ir/thread.ts";
+import { addI, call, divI, I32, i32, minI, mulI, remI } from "../../../src/ir/thread.ts";
 import type { TileKernel } from "../../../src/ir/tile.ts";
 import type { Bindings } from "../access.ts";
 import type { Builder } from "../builder.ts";
 import { type Dot, innerAxis } from "../contraction.ts";
 import type { Expressions } from "../expressions.ts";
 import type { TileAxis } from "../grid.ts";
+import type { TileMemory, TilePlace } from "./memory.ts";
 
 /** Elements of k of a stage, which are also those of a tile of an operand that lies along its own axis: 128 bytes. */
 export const BLOCK = 64;
@@ -31,9 +32,11 @@ interface Given {
   readonly side: "a" | "b";
   /** Rows or columns of the workgroup's tile. */
   readonly extent: number;
-  readonly stages: number;
+  readonly memory: TileMemory;
   /** Workgroups that have the tile in common: each brings its part to all of them. */
   readonly shared: number;
+  /** Its bytes leave the cache for anything else. */
+  readonly once: boolean;
 }
 
 /** Where a stage's tile lies, and what products read there. */
@@ -41,13 +44,12 @@ abstract class Staged {
   /** Bytes of a stage. */
   readonly bytes: number;
   protected readonly extent: number;
-  private readonly array: string;
+  private readonly place: TilePlace;
 
-  constructor({ side, extent, stages }: Given, builder: Builder, shared: SharedArray[]) {
+  constructor({ side, extent, memory }: Given) {
     this.extent = extent;
     this.bytes = BYTES * BLOCK * extent;
-    this.array = builder.name(`${side}_tile`);
-    shared.push({ name: this.array, type: U32X4, count: (stages * this.bytes) / 16, dynamic: true });
+    this.place = memory.place(`${side}_tile`, this.bytes);
   }
 
   protected abstract readonly along: "k" | "own";
@@ -62,7 +64,8 @@ abstract class Staged {
   }
 
   protected at(stage: ThreadExpr, group: ThreadExpr): SharedPlace {
-    return { array: this.array, index: addI(mulI(stage, i32(this.bytes / 16)), group) };
+    const { array, stride, offset } = this.place;
+    return { array, index: addI(mulI(stage, i32(stride)), addI(i32(offset), group)) };
   }
 }
 
@@ -72,11 +75,13 @@ export class BulkOperand extends Staged {
   protected readonly along: "k" | "own";
   private readonly view: BulkView;
   private readonly shared: number;
+  private readonly once: boolean;
 
-  constructor(given: Given, view: BulkView, builder: Builder, bindings: Bindings, shared: SharedArray[]) {
-    super(given, builder, shared);
+  constructor(given: Given, view: BulkView, builder: Builder, bindings: Bindings) {
+    super(given);
     const { half, extent } = given;
     this.shared = given.shared;
+    this.once = given.once;
     this.view = view;
     this.along = view.along;
     const { index: binding, name } = bindings.entry(view.source);
@@ -119,6 +124,7 @@ export class BulkOperand extends Staged {
         to: this.at(place.stage, mulI(first, i32(ROW_GROUPS))),
         barrier: place.barrier,
         ...(shared > 1 && { cluster: shared }),
+        ...(this.once && { once: true }),
       });
     }
   }
@@ -137,8 +143,8 @@ export class GatheredOperand extends Staged {
   private readonly own: string;
   private readonly k: number;
 
-  constructor(given: Given, view: RowView, builder: Builder, bindings: Bindings, shared: SharedArray[]) {
-    super(given, builder, shared);
+  constructor(given: Given, view: RowView, bindings: Bindings) {
+    super(given);
     this.view = view;
     this.binding = bindings.entry(view.source).index;
     this.own = given.side === "a" ? given.dot.m : given.dot.n;
@@ -184,19 +190,14 @@ export class GatheredOperand extends Staged {
 }
 
 /** The operand of one side of a product; undefined where something must be computed on the way. */
-export function operandOf(
-  given: Given,
-  builder: Builder,
-  bindings: Bindings,
-  shared: SharedArray[],
-): BulkOperand | GatheredOperand {
+export function operandOf(given: Given, builder: Builder, bindings: Bindings): BulkOperand | GatheredOperand {
   const { kernel, half, dot, side } = given;
   const lookUp = (source: number) => bindings.entry(source).value;
   const own = side === "a" ? dot.m : dot.n;
   const bulk = bulkView(dot[side], half, lookUp, { k: dot.k, own });
-  if (bulk !== undefined) return new BulkOperand(given, bulk, builder, bindings, shared);
+  if (bulk !== undefined) return new BulkOperand(given, bulk, builder, bindings);
   const rows = side === "a" ? rowView(dot.a, half, lookUp, dot.k) : undefined;
-  if (rows !== undefined) return new GatheredOperand(given, rows, builder, bindings, shared);
+  if (rows !== undefined) return new GatheredOperand(given, rows, bindings);
   throw new Error(`internal: ${side} of a product of ${kernel.name} cannot be copied as it lies`);
 }
 

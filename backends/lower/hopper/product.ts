@@ -28,7 +28,6 @@ import { exprKey } from "../../../src/ir/expr.ts";
 import type { SharedArray, ThreadExpr } from "../../../src/ir/thread.ts";
 import {
   addI,
-  BOOL,
   builtin,
   call,
   divI,
@@ -40,7 +39,7 @@ import {
   remI,
   variable,
 } from "../../../src/ir/thread.ts";
-import type { GridAxis, TileKernel } from "../../../src/ir/tile.ts";
+import type { GridAxis, InnerAxis, TileKernel } from "../../../src/ir/tile.ts";
 import type { Bindings } from "../access.ts";
 import type { Builder } from "../builder.ts";
 import type { Dot } from "../contraction.ts";
@@ -49,16 +48,12 @@ import { Expressions } from "../expressions.ts";
 import { Fragments } from "../fragments.ts";
 import { openAxes, openGrid, type TileAxis } from "../grid.ts";
 import { runtimeBound } from "../inner.ts";
-import type { BulkMemory } from "./memory.ts";
+import { type BulkMemory, OwnArrays, type TileMemory } from "./memory.ts";
 import { BLOCK, BulkOperand, DEPTH, GatheredOperand, operandOf } from "./operands.ts";
-import { Stages, WARPGROUP } from "./stages.ts";
+import { inRoles, isFirstCopying, multiplyingThreads, type Var } from "./roles.ts";
+import { Stages } from "./stages.ts";
 
-type Hopper = Extract<TileKernel["lowering"], { kind: "hopper" }>;
-type Var = ThreadExpr & { readonly kind: "var" };
-
-/** Registers of a thread of the copying warpgroup and of the others: of 384 threads, as many as a multiprocessor has. */
-const COPYING_REGISTERS = 40;
-const MULTIPLYING_REGISTERS = 232;
+export type Hopper = Extract<TileKernel["lowering"], { kind: "hopper" }>;
 
 export function lowerHopper(
   kernel: TileKernel,
@@ -68,86 +63,15 @@ export function lowerHopper(
   shared: SharedArray[],
   bulk: BulkMemory,
 ): number {
-  new HopperProduct(kernel, lowering, builder, bindings, shared, bulk).lower();
-  return WARPGROUP * (lowering.groups + 1);
-}
-
-type Operand = BulkOperand | GatheredOperand;
-
-interface Operands {
-  readonly a: Operand;
-  readonly b: Operand;
-}
-
-class HopperProduct {
-  private readonly kernel: TileKernel;
-  private readonly l: Hopper;
-  private readonly builder: Builder;
-  private readonly bindings: Bindings;
-  private readonly shared: SharedArray[];
-  private readonly m: GridAxis;
-  private readonly n: GridAxis;
-  private readonly dots: readonly Dot[];
-  private readonly operands: readonly Operands[];
-  /** Each once, however many products share it: those that the copy engine brings, those that threads do. */
-  private readonly copied: readonly BulkOperand[];
-  private readonly gathered: readonly GatheredOperand[];
-  private readonly stages: Stages;
-  private readonly blocks: ThreadExpr;
-
-  constructor(
-    kernel: TileKernel,
-    l: Hopper,
-    builder: Builder,
-    bindings: Bindings,
-    shared: SharedArray[],
-    bulk: BulkMemory,
-  ) {
-    this.kernel = kernel;
-    this.l = l;
-    this.builder = builder;
-    this.bindings = bindings;
-    this.shared = shared;
-    const { m, n } = productOf(kernel);
-    this.m = m;
-    this.n = n;
-    this.dots = dotsOf(kernel);
-    const { rows } = this;
-    const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows * l.cluster : a === n ? l.columns : 1));
-    if (odd !== undefined)
-      throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
-    const k = innerAxis(kernel, (this.dots[0] as Dot).k);
-    if (k.step !== BLOCK) throw new Error(`internal: ${kernel.name} goes through k by ${k.step}`);
-    const known = new Map<string, Operand>();
-    const operand = (dot: Dot, side: "a" | "b"): Operand => {
-      const e: Expr = dot[side];
-      const key = `${side} ${exprKey(e)}`;
-      const extent = side === "a" ? rows : l.columns;
-      const common = side === "a" ? 1 : l.cluster;
-      const given = { kernel, half: l.half, dot, side, extent, stages: l.stages, shared: common };
-      const made = known.get(key) ?? operandOf(given, builder, bindings, shared);
-      known.set(key, made);
-      return made;
-    };
-    this.operands = this.dots.map((dot) => ({ a: operand(dot, "a"), b: operand(dot, "b") }));
-    const all = [...known.values()];
-    this.copied = all.filter((each): each is BulkOperand => each instanceof BulkOperand);
-    this.gathered = all.filter((each): each is GatheredOperand => each instanceof GatheredOperand);
-    bulk.maps.push(...this.copied.map(({ map }) => map));
-    this.stages = new Stages(l, this.gathered.length > 0, builder, bulk);
-    this.blocks = runtimeBound(builder, `${k.name}_blocks`, Math.ceil(k.extent / BLOCK));
-  }
-
-  lower(): void {
-    const { builder, kernel, l } = this;
-    const axes = openAxes(builder, kernel, this.bindings);
-    const total = axes.reduce((product, { tiles }) => mulI(product, tiles), i32(1));
-    const tiles = builder.let("all_tiles", total);
-    builder.guard(call("eq", BOOL, builtin("thread"), i32(0)), () => this.stages.initialise());
-    const clustered = l.cluster > 1;
-    builder.emit({ kind: clustered ? "cluster_barrier" : "barrier" });
-    const cluster = builder.let("cluster", divI(builtin("workgroup"), i32(l.cluster)));
-    const clusters = builder.let("clusters", divI(builtin("workgroups"), i32(l.cluster)));
+  const memory = new OwnArrays(lowering.stages, builder, shared);
+  const product = new HopperProduct({ kernel, lowering, builder, bindings, shared, memory, bulk });
+  const gathers = product.gathers;
+  const stages = new Stages(lowering, gathers, builder, bulk);
+  const blocks = product.openBlocks();
+  const axes = openAxes(builder, kernel, bindings);
+  const total = axes.reduce((all, { tiles }) => mulI(all, tiles), i32(1));
+  const tiles = builder.let("all_tiles", total);
+  return inRoles({ lowering, builder, stages, gathers }, ({ cluster, clusters }) => {
     /** What a role does with the workgroup's tiles from `first` on; `step` counts the blocks of k through all of them. */
     const each = (
       role: (step: Var) => void,
@@ -162,34 +86,114 @@ class HopperProduct {
         builder.frame = undefined;
       });
     };
-    const copy = (): void => each((step) => this.copyTile(step), cluster, clusters);
-    builder.if(
-      lessThan(builtin("thread"), i32(this.multiplying)),
-      () => {
-        builder.emit({ kind: "registers", change: "more", count: MULTIPLYING_REGISTERS });
-        const warpgroup = builder.let("warpgroup", divI(builtin("thread"), i32(WARPGROUP)));
-        if (!l.turns) each((step) => this.multiplyTile(step, warpgroup), cluster, clusters);
-        else {
-          const first = addI(cluster, mulI(warpgroup, clusters));
-          const start = mulI(warpgroup, this.blocks);
-          const done = builder.var("done", I32);
-          const inTurn = (step: Var): void => {
-            this.multiplyTile(step, warpgroup, done);
-            // The other's blocks are passed over.
-            builder.assign(step, addI(step, this.blocks));
-            builder.assign(done, addI(done, i32(1)));
-          };
-          each(inTurn, first, mulI(clusters, i32(l.groups)), start);
+    return {
+      copy: () => each((step) => product.copyTile(stages, step), cluster, clusters),
+      multiply: (warpgroup) => {
+        if (!lowering.turns) {
+          each((step) => product.multiplyTile(stages, step, warpgroup), cluster, clusters);
+          return;
         }
+        const first = addI(cluster, mulI(warpgroup, clusters));
+        const start = mulI(warpgroup, blocks);
+        const done = builder.var("done", I32);
+        const inTurn = (step: Var): void => {
+          product.multiplyTile(stages, step, warpgroup, { done });
+          // The other's blocks are passed over.
+          builder.assign(step, addI(step, blocks));
+          builder.assign(done, addI(done, i32(1)));
+        };
+        each(inTurn, first, mulI(clusters, i32(lowering.groups)), start);
       },
-      () => {
-        builder.emit({ kind: "registers", change: "fewer", count: COPYING_REGISTERS });
-        if (this.gathered.length > 0) copy();
-        else builder.if(this.isFirstCopying, copy);
-      },
-    );
-    // Another's copies may still be on their way here, and its warps arrive at barriers here.
-    if (clustered) builder.emit({ kind: "cluster_barrier" });
+    };
+  });
+}
+
+type Operand = BulkOperand | GatheredOperand;
+
+interface Operands {
+  readonly a: Operand;
+  readonly b: Operand;
+}
+
+export interface ProductContext {
+  readonly kernel: TileKernel;
+  readonly lowering: Hopper;
+  readonly builder: Builder;
+  readonly bindings: Bindings;
+  readonly shared: SharedArray[];
+  /** Where its operands' tiles go. */
+  readonly memory: TileMemory;
+  readonly bulk: BulkMemory;
+  /** Of use for a moment only: the weights leave the cache for anything else. */
+  readonly once?: boolean;
+}
+
+/** A tile by its place in the grid. */
+export interface OpenTile {
+  readonly grid: readonly TileAxis[];
+  readonly m: TileAxis;
+  readonly n: TileAxis;
+}
+
+/** What each role does with one tile of a product, the one of the builder's frame. */
+export class HopperProduct {
+  private readonly kernel: TileKernel;
+  private readonly l: Hopper;
+  private readonly builder: Builder;
+  private readonly bindings: Bindings;
+  private readonly shared: SharedArray[];
+  private readonly m: GridAxis;
+  private readonly n: GridAxis;
+  private readonly k: InnerAxis;
+  private readonly dots: readonly Dot[];
+  private readonly operands: readonly Operands[];
+  /** Each once, however many products share it: those that the copy engine brings, those that threads do. */
+  private readonly copied: readonly BulkOperand[];
+  private readonly gathered: readonly GatheredOperand[];
+
+  constructor({ kernel, lowering: l, builder, bindings, shared, memory, bulk, once }: ProductContext) {
+    this.kernel = kernel;
+    this.l = l;
+    this.builder = builder;
+    this.bindings = bindings;
+    this.shared = shared;
+    const { m, n } = productOf(kernel);
+    this.m = m;
+    this.n = n;
+    this.dots = dotsOf(kernel);
+    const { rows } = this;
+    const odd = kernel.grid.find((a) => a.tile !== (a === m ? rows * l.cluster : a === n ? l.columns : 1));
+    if (odd !== undefined)
+      throw new Error(`internal: ${kernel.name} has a tile of ${odd.tile} along ${odd.name}`);
+    this.k = innerAxis(kernel, (this.dots[0] as Dot).k);
+    if (this.k.step !== BLOCK) throw new Error(`internal: ${kernel.name} goes through k by ${this.k.step}`);
+    const known = new Map<string, Operand>();
+    const operand = (dot: Dot, side: "a" | "b"): Operand => {
+      const e: Expr = dot[side];
+      const key = `${side} ${exprKey(e)}`;
+      const extent = side === "a" ? rows : l.columns;
+      const common = side === "a" ? 1 : l.cluster;
+      const leaves = side === "b" && once === true;
+      const given = { kernel, half: l.half, dot, side, extent, memory, shared: common, once: leaves };
+      const made = known.get(key) ?? operandOf(given, builder, bindings);
+      known.set(key, made);
+      return made;
+    };
+    this.operands = this.dots.map((dot) => ({ a: operand(dot, "a"), b: operand(dot, "b") }));
+    const all = [...known.values()];
+    this.copied = all.filter((each): each is BulkOperand => each instanceof BulkOperand);
+    this.gathered = all.filter((each): each is GatheredOperand => each instanceof GatheredOperand);
+    bulk.maps.push(...this.copied.map(({ map }) => map));
+  }
+
+  /** Whether threads copy, too. */
+  get gathers(): boolean {
+    return this.gathered.length > 0;
+  }
+
+  /** Blocks of k of a tile. */
+  openBlocks(): ThreadExpr {
+    return runtimeBound(this.builder, `${this.k.name}_blocks`, Math.ceil(this.k.extent / BLOCK));
   }
 
   /** Rows of the workgroup's tile. */
@@ -197,23 +201,13 @@ class HopperProduct {
     return BLOCK * (this.l.turns ? 1 : this.l.groups);
   }
 
-  /** Threads of the warpgroups that multiply. */
-  private get multiplying(): number {
-    return WARPGROUP * this.l.groups;
-  }
-
   /** Number of the workgroup in its cluster. */
   private get rank(): ThreadExpr {
     return remI(builtin("workgroup"), i32(this.l.cluster));
   }
 
-  /** The thread that speaks to the copy engine. */
-  private get isFirstCopying(): ThreadExpr {
-    return call("eq", BOOL, builtin("thread"), i32(this.multiplying));
-  }
-
   /** The tile of the loop that is open; binds the axes that stand still within it. */
-  private openTile(): { readonly m: TileAxis; readonly n: TileAxis } {
+  private openTile(): OpenTile {
     const { builder, kernel, m, n } = this;
     const grid = openGrid(builder, kernel, this.bindings);
     for (const { axis, origin } of grid) if (axis !== m && axis !== n) builder.bindAxis(axis.name, origin);
@@ -222,19 +216,22 @@ class HopperProduct {
       if (found === undefined) throw new Error(`internal: ${kernel.name} has no tile along ${wanted.name}`);
       return found;
     };
-    return { m: of(m), n: of(n) };
+    return { grid, m: of(m), n: of(n) };
   }
 
-  private copyTile(step: Var): void {
-    const { builder } = this;
-    const { m, n } = this.openTile();
+  /** Copies the tile's blocks of k. `before`: what must have happened before any of it is read. */
+  copyTile(stages: Stages, step: Var, before?: (tile: OpenTile) => void): void {
+    const { builder, l } = this;
+    const tile = this.openTile();
+    const { m, n } = tile;
+    before?.(tile);
     const expressions = new Expressions(builder, this.bindings);
     const bytes = this.copied.reduce((sum, operand) => sum + operand.bytes, 0);
-    const thread = call("sub", I32, builtin("thread"), i32(this.multiplying));
+    const thread = call("sub", I32, builtin("thread"), i32(multiplyingThreads(l)));
     const own = this.gathered.length === 0 ? thread : builder.let("own", thread);
     const rows = this.gathered.map((operand) => operand.rows(builder, expressions, m, own));
-    builder.for("block", i32(0), this.blocks, i32(1), (block) => {
-      const { stage, barrier } = this.stages.awaitEmpty(step);
+    builder.for("block", i32(0), this.openBlocks(), i32(1), (block) => {
+      const { stage, barrier } = stages.awaitEmpty(step);
       const k = builder.let("k0", mulI(block, i32(BLOCK)));
       const start = (): void => {
         builder.emit({ kind: "mbarrier", action: "expect", at: barrier, bytes });
@@ -246,7 +243,7 @@ class HopperProduct {
       };
       if (this.gathered.length === 0) start();
       else {
-        builder.if(this.isFirstCopying, start);
+        builder.if(isFirstCopying(l), start);
         this.gathered.forEach((operand, i) => {
           operand.copy(builder, rows[i] ?? [], { stage, k, thread: own });
         });
@@ -256,9 +253,19 @@ class HopperProduct {
     });
   }
 
-  private multiplyTile(step: Var, warpgroup: ThreadExpr, done?: ThreadExpr): void {
+  /**
+   * The products of a tile, and what is done with their sums. `done`: the tiles that a warpgroup has had before, where they are taken in
+   * turn. `stored`: tells what the tile has stored, after a barrier of those that did.
+   */
+  multiplyTile(
+    stages: Stages,
+    step: Var,
+    warpgroup: ThreadExpr,
+    { done, stored }: { readonly done?: ThreadExpr; readonly stored?: (tile: OpenTile) => void } = {},
+  ): void {
     const { builder, kernel, l } = this;
-    const { m, n } = this.openTile();
+    const tile = this.openTile();
+    const { m, n } = tile;
     const lane = builder.let("lane", remI(builtin("thread"), i32(32)));
     const warp = builder.let("warp", remI(divI(builtin("thread"), i32(32)), i32(4)));
     const first = l.turns ? i32(0) : mulI(warpgroup, i32(BLOCK));
@@ -270,7 +277,7 @@ class HopperProduct {
       m,
       n,
       map: {
-        threads: this.multiplying,
+        threads: multiplyingThreads(l),
         some: true,
         rows: 1,
         columns: l.columns / 8,
@@ -286,9 +293,9 @@ class HopperProduct {
     for (const phase of phases(kernel.body)) {
       builder.statement = "kind" in phase ? phase : phase[0];
       if (!("kind" in phase)) {
-        if (done !== undefined) this.stages.awaitTurn(warpgroup, done);
-        this.multiply(step, lane, first, fragments, () => {
-          if (done !== undefined) this.stages.passTurn(warpgroup, lane);
+        if (done !== undefined) stages.awaitTurn(warpgroup, done);
+        this.multiply(stages, step, lane, first, fragments, () => {
+          if (done !== undefined) stages.passTurn(warpgroup, lane);
         });
       } else if (phase.kind === "store") fragments.store(phase);
       else fragments.compute(phase);
@@ -296,12 +303,16 @@ class HopperProduct {
     builder.statement = undefined;
     if (fragments.usesMemory && l.turns)
       throw new Error(`internal: warpgroups of ${kernel.name} take turns and share what belongs to rows`);
+    if (stored !== undefined) builder.emit({ kind: "counter", action: "publish" });
     // What belongs to rows or columns of this tile is read no more.
-    if (fragments.usesMemory) builder.emit({ kind: "barrier", threads: this.multiplying });
+    if (fragments.usesMemory || stored !== undefined)
+      builder.emit({ kind: "barrier", threads: multiplyingThreads(l) });
+    stored?.(tile);
   }
 
   /** `allFull`: when the last stage of the tile has been full. */
   private multiply(
+    stages: Stages,
     step: Var,
     lane: ThreadExpr,
     first: ThreadExpr,
@@ -312,8 +323,8 @@ class HopperProduct {
     const sums = this.dots.map((dot) =>
       range(l.columns / 8).map((c) => builder.var(`${dot.out}_${c}`, F32X4).name),
     );
-    builder.for("block", i32(0), this.blocks, i32(1), (block) => {
-      const stage = this.stages.awaitFull(step);
+    builder.for("block", i32(0), this.openBlocks(), i32(1), (block) => {
+      const stage = stages.awaitFull(step);
       builder.emit({ kind: "wgmma", action: "fence" });
       for (let depth = 0; depth < BLOCK / DEPTH; depth++) {
         this.operands.forEach(({ a, b }, d) => {
@@ -329,12 +340,12 @@ class HopperProduct {
       }
       builder.emit({ kind: "wgmma", action: "commit" });
       builder.emit({ kind: "wgmma", action: "wait", pending: 1, sums: [] });
-      this.stages.release(step, lane, lessThan(i32(0), block));
+      stages.release(step, lane, lessThan(i32(0), block));
       builder.assign(step, addI(step, i32(1)));
     });
     allFull();
     builder.emit({ kind: "wgmma", action: "wait", pending: 0, sums: sums.flat() });
-    this.stages.release(step, lane);
+    stages.release(step, lane);
     this.dots.forEach((dot, d) => {
       sums[d]?.forEach((sum, c) => {
         const four = builder.let(`${dot.out}_row`, call("fragment_row", F32X4, variable(sum, F32X4)));

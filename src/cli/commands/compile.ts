@@ -27,7 +27,7 @@ export const compileCommand = defineCommand({
     ...precisionOption,
     target: { choices: ["wgsl", "cuda"] as const, describe: "the kernels' language [default: wgsl]" },
     arch: {
-      choices: ["sm_80", "sm_90", "sm_90a"] as const,
+      choices: ["sm_80", "sm_89", "sm_90", "sm_90a"] as const,
       describe: "with --target cuda: the GPU's architecture [default: sm_80]",
     },
     out: {
@@ -41,7 +41,7 @@ export const compileCommand = defineCommand({
       array: true,
       requiresArg: true,
       describe:
-        "gpu, software, sm_80, sm_90, sm_90a or a JSON file; may be repeated: a variant each [default: gpu]",
+        "gpu, software, sm_80, sm_89, sm_90, sm_90a or a JSON file; may be repeated: a variant each [default: gpu]",
     },
     ...reuseOption,
     ...scheduleFileOption,

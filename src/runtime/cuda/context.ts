@@ -7,6 +7,8 @@ import { InputError } from "../../ir/error.ts";
 import type { Driver } from "./driver.ts";
 import { bytesText, CudaError, INVALID_CONTEXT, NOT_READY, SUCCESS } from "./errors.ts";
 
+/** CUdevice_attribute. */
+const MULTIPROCESSORS = 16;
 const NON_BLOCKING = 1;
 const DISABLE_TIMING = 2;
 /** Whoever waits for the event sleeps instead of spinning. */
@@ -33,6 +35,7 @@ type Make = Driver["make"];
 export class Context {
   readonly driver: Driver;
   readonly device: number;
+  readonly multiprocessors: number;
   readonly lost: Promise<Loss>;
   /** Where work is done, in the order in which it was given. */
   readonly stream: bigint;
@@ -47,6 +50,7 @@ export class Context {
   constructor(driver: Driver, device: number) {
     this.driver = driver;
     this.device = device;
+    this.multiprocessors = driver.int("cuDeviceGetAttribute", MULTIPROCESSORS, device);
     this.lost = new Promise((resolve) => {
       this.#lose = resolve;
     });
@@ -54,6 +58,11 @@ export class Context {
     driver.use(this.#context);
     this.stream = driver.make("cuStreamCreate", NON_BLOCKING);
     this.uploads = driver.make("cuStreamCreate", NON_BLOCKING);
+  }
+
+  /** The driver's own handle. */
+  get handle(): bigint {
+    return this.#context;
   }
 
   /** Lost or destroyed. */

@@ -31,6 +31,7 @@ const signatures = {
   cuMemcpyHtoDAsync_v2: ["u64", "u64", "u64", "u64"],
   cuMemcpyDtoHAsync_v2: ["u64", "u64", "u64", "u64"],
   cuMemcpyDtoDAsync_v2: ["u64", "u64", "u64", "u64"],
+  cuMemsetD32Async: ["u64", "u32", "u64", "u64"],
 
   cuStreamCreate: ["memory", "u32"],
   cuStreamDestroy_v2: ["u64"],
@@ -49,10 +50,13 @@ const signatures = {
   cuFuncGetAttribute: ["memory", "i32", "u64"],
   cuFuncSetAttribute: ["u64", "i32", "i32"],
   cuLaunchKernel: ["u64", "u32", "u32", "u32", "u32", "u32", "u32", "u32", "u64", "u64", "u64"],
+  cuLaunchCooperativeKernel: ["u64", "u32", "u32", "u32", "u32", "u32", "u32", "u32", "u64", "u64"],
 
   cuGraphCreate: ["memory", "u32"],
   cuGraphDestroy: ["u64"],
   cuGraphAddKernelNode: ["memory", "u64", "memory", "u64", "memory"],
+  cuGraphKernelNodeSetAttribute: ["u64", "i32", "memory"],
+  cuGraphAddMemsetNode: ["memory", "u64", "memory", "u64", "memory", "u64"],
   cuGraphInstantiateWithFlags: ["memory", "u64", "u64"],
   cuGraphExecKernelNodeSetParams: ["u64", "u64", "memory"],
   cuGraphExecDestroy: ["u64"],

@@ -3,17 +3,28 @@
  * driver from then on. A call with another number of rows changes the grids and arguments of the graph's nodes, and nothing else.
  *
  * Edges are what kernels have to do with one another, not the order in which they stand: a kernel follows the last writer of
- * what it reads, and the readers of what it writes. Kernels without an edge between them may run side by side.
+ * what it reads, and the readers of what it writes. Kernels without an edge between them may run side by side. What a kernel finds zero is
+ * set to it by a node of its own, which counts as a kernel that writes it.
  */
 import type { DeviceBuffer } from "./buffers.ts";
 import type { Context } from "./context.ts";
-import type { LaunchGroup } from "./launch.ts";
+import type { Cleared, LaunchGroup } from "./launch.ts";
 
 export interface Launch {
   readonly group: LaunchGroup;
   readonly x: number;
   readonly y: number;
 }
+
+/** CU_LAUNCH_ATTRIBUTE_COOPERATIVE, and the words of an attribute's value. */
+const COOPERATIVE = 2;
+const ATTRIBUTE_WORDS = 16;
+const WORD = 4;
+
+type Step = { readonly reads: readonly DeviceBuffer[]; readonly writes: readonly DeviceBuffer[] } & (
+  | { readonly cleared: Cleared }
+  | { readonly launch: Launch }
+);
 
 interface GraphNode {
   readonly group: LaunchGroup;
@@ -31,16 +42,44 @@ export class LaunchGraph {
   constructor(context: Context, launches: readonly Launch[]) {
     this.#context = context;
     this.#graph = context.make("cuGraphCreate", 0);
-    const edges = dependencies(launches.map(({ group }) => group));
+    const steps = launches.flatMap((launch): Step[] => {
+      const { cleared, reads, writes } = launch.group;
+      return [
+        ...cleared.map((memory) => ({ cleared: memory, reads: [], writes: [memory.buffer] })),
+        { launch, reads, writes },
+      ];
+    });
+    const edges = dependencies(steps);
+    const handles: bigint[] = [];
     const nodes: GraphNode[] = [];
-    launches.forEach(({ group, x, y }, i) => {
-      group.set(x, y);
-      const before = BigUint64Array.from(edges[i] ?? [], (j) => nodes[j]?.handle ?? 0n);
-      const handle = context.make("cuGraphAddKernelNode", this.#graph, before, before.length, group.node);
-      nodes.push({ group, handle, now: group.changing });
+    steps.forEach((step, i) => {
+      const before = BigUint64Array.from(edges[i] ?? [], (j) => handles[j] ?? 0n);
+      handles.push("cleared" in step ? this.#clear(step.cleared, before) : this.#launch(step.launch, before));
+      if ("launch" in step) {
+        const { group } = step.launch;
+        nodes.push({ group, handle: handles[i] ?? 0n, now: group.changing });
+      }
     });
     this.#nodes = nodes;
     this.#executable = context.make("cuGraphInstantiateWithFlags", this.#graph, 0);
+  }
+
+  #launch({ group, x, y }: Launch, before: BigUint64Array): bigint {
+    group.set(x, y);
+    const handle = this.#context.make("cuGraphAddKernelNode", this.#graph, before, before.length, group.node);
+    if (group.isCooperative) {
+      const value = new Int32Array(ATTRIBUTE_WORDS);
+      value[0] = 1;
+      this.#context.call("cuGraphKernelNodeSetAttribute", handle, COOPERATIVE, value);
+    }
+    return handle;
+  }
+
+  /** CUDA_MEMSET_NODE_PARAMS: {address, pitch, value, bytes of an element, elements of a row, rows}. */
+  #clear({ address, words }: Cleared, before: BigUint64Array): bigint {
+    const params = BigUint64Array.of(address, 0n, BigInt(WORD) << 32n, BigInt(words), 1n);
+    const { handle } = this.#context;
+    return this.#context.make("cuGraphAddMemsetNode", this.#graph, before, before.length, params, handle);
   }
 
   /** Whether it is these launches' graph, whatever their grids. */

@@ -5,6 +5,10 @@
  *     arguments    the bindings' addresses, 8 bytes each, then rmxc_call {int rows, from, to, one}, then tensor maps of 128 bytes
  *     pointers     where each argument lies (`kernelParams`)
  *     node         CUDA_KERNEL_NODE_PARAMS: {func, grid x y z, block x y z, shared bytes, kernelParams, extra}
+ *
+ * A kernel whose blocks wait for each other by counters finds them zero, whatever became of the launch before, and is launched
+ * cooperatively: all of its blocks run at one time, or the driver refuses. It has one block a multiprocessor at most, whatever device it
+ * was compiled for; with fewer blocks each has more to do.
  */
 import type { TensorMap } from "../../ir/bulk.ts";
 import { CALL_WORDS } from "../../ir/plan.ts";
@@ -13,6 +17,9 @@ import { DeviceBuffer, UniformBuffer } from "./buffers.ts";
 import type { Context } from "./context.ts";
 import { encodeTensorMap, MAP_ALIGNMENT, MAP_BYTES } from "./tensormaps.ts";
 
+const WORD = 4;
+/** Blocks of a cluster, at most. */
+const CLUSTER = 2;
 const POINTER = 8;
 const CALL_BYTES = 4 * CALL_WORDS;
 const NODE_BYTES = 56;
@@ -26,6 +33,15 @@ export interface CudaPipeline extends ComputePipeline {
   readonly sharedBytes: number;
   /** Tensors that it copies tiles of, behind its other arguments. */
   readonly maps: readonly TensorMap[];
+  /** Bindings by which its blocks wait for each other. */
+  readonly counters: readonly number[];
+}
+
+/** What is zero before a launch. */
+export interface Cleared {
+  readonly buffer: DeviceBuffer;
+  readonly address: bigint;
+  readonly words: number;
 }
 
 /** What a kernel's launch binds. */
@@ -34,6 +50,7 @@ export class LaunchGroup implements ComputeGroup {
   readonly label: string;
   readonly reads: readonly DeviceBuffer[];
   readonly writes: readonly DeviceBuffer[];
+  readonly cleared: readonly Cleared[];
   /** CUDA_KERNEL_NODE_PARAMS as `set` left it. */
   readonly node: Uint8Array;
   readonly #pipeline: CudaPipeline;
@@ -42,6 +59,8 @@ export class LaunchGroup implements ComputeGroup {
   readonly #callWords: Int32Array;
   readonly #grid: Uint32Array;
   readonly #pointers: bigint;
+  /** Blocks that can run at one time, in whole clusters. */
+  readonly #most: number;
 
   /** `bindings[0]`: the call's words. */
   constructor(
@@ -54,6 +73,7 @@ export class LaunchGroup implements ComputeGroup {
       throw new Error(`internal: ${label} has no call`);
     this.label = label;
     this.#pipeline = pipeline;
+    this.#most = context.multiprocessors - (context.multiprocessors % CLUSTER);
     this.#call = call.buffer;
     this.#callOffset = call.offset ?? 0;
     const buffers = bindings.map(({ buffer, offset = 0, size, written = true }) => {
@@ -69,7 +89,13 @@ export class LaunchGroup implements ComputeGroup {
     this.writes = buffers.filter(({ written }) => written).map(({ buffer }) => buffer);
     this.reads = buffers.filter(({ written }) => !written).map(({ buffer }) => buffer);
 
-    const { maps } = pipeline;
+    const { maps, counters } = pipeline;
+    this.cleared = counters.map((at) => {
+      const bound = buffers[at];
+      if (bound === undefined) throw new Error(`internal: ${label} counts in a binding that it has not`);
+      const { buffer, address, bytes } = bound;
+      return { buffer, address, words: bytes / WORD };
+    });
     const call0 = buffers.length * POINTER;
     const pointers = call0 + CALL_BYTES;
     const node = pointers + (buffers.length + 1 + maps.length) * POINTER;
@@ -109,7 +135,7 @@ export class LaunchGroup implements ComputeGroup {
   /** Puts in the blocks of a grid and the call's present words. */
   set(x: number, y: number): void {
     const { bytes } = this.#call;
-    this.#grid[0] = x;
+    this.#grid[0] = this.isCooperative ? Math.min(x, this.#most) : x;
     this.#grid[1] = y;
     this.#callWords.set(new Int32Array(bytes.buffer, bytes.byteOffset + this.#callOffset, CALL_WORDS));
   }
@@ -119,24 +145,21 @@ export class LaunchGroup implements ComputeGroup {
     return [...this.#grid, ...this.#callWords];
   }
 
+  /** Whether its blocks wait for each other. */
+  get isCooperative(): boolean {
+    return this.cleared.length > 0;
+  }
+
   /** Launches outside any graph. */
   launch(context: Context): void {
     const { kernel, threads, sharedBytes } = this.#pipeline;
+    const { stream } = context;
     const [x = 1, y = 1] = this.#grid;
-    context.call(
-      "cuLaunchKernel",
-      kernel,
-      x,
-      y,
-      1,
-      threads,
-      1,
-      1,
-      sharedBytes,
-      context.stream,
-      this.#pointers,
-      0,
-    );
+    for (const { address, words } of this.cleared)
+      context.call("cuMemsetD32Async", address, 0, words, stream);
+    const given = [kernel, x, y, 1, threads, 1, 1, sharedBytes, stream, this.#pointers] as const;
+    if (this.isCooperative) context.call("cuLaunchCooperativeKernel", ...given);
+    else context.call("cuLaunchKernel", ...given, 0);
   }
 }
 

@@ -39,7 +39,8 @@ export class Modules {
     this.#loaded.length = 0;
   }
 
-  async #make({ name, text, workgroup, sharedBytes = 0, maps = [] }: KernelText): Promise<CudaPipeline> {
+  async #make(given: KernelText): Promise<CudaPipeline> {
+    const { name, text, workgroup, sharedBytes = 0, maps = [], counters = [] } = given;
     const module = await this.#load(name, text);
     this.#loaded.push(module);
     const kernel = this.#context.make("cuModuleGetFunction", module, name);
@@ -53,7 +54,7 @@ export class Modules {
     if (sharedBytes > 0) {
       this.#context.call("cuFuncSetAttribute", kernel, MAX_DYNAMIC_SHARED_SIZE_BYTES, sharedBytes);
     }
-    return { label: name, kernel, threads: workgroup, sharedBytes, maps };
+    return { label: name, kernel, threads: workgroup, sharedBytes, maps, counters };
   }
 
   /** What comes from the cache may be damaged: it is compiled once more before the device's refusal counts. */

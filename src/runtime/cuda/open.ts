@@ -113,7 +113,7 @@ function describe(info: CudaInfo, driver: Driver, { toolchain }: Compiler): stri
 }
 
 /** The limits of its class, with the memory that it has. */
-export function profileOf({ arch, bytes, sharedBytes, multiprocessors }: CudaInfo): Profile {
+export function profileOf({ arch, bytes, sharedBytes, multiprocessors, l2Bytes }: CudaInfo): Profile {
   const { limits } = sm_80;
   return {
     ...sm_80,
@@ -124,6 +124,6 @@ export function profileOf({ arch, bytes, sharedBytes, multiprocessors }: CudaInf
       bufferSize: Math.min(limits.bufferSize, bytes),
       workgroupMemory: Math.max(LEAST_SHARED_BYTES, sharedBytes),
     },
-    cuda: { arch, multiprocessors },
+    cuda: { arch, multiprocessors, l2Bytes },
   };
 }

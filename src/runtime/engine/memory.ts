@@ -30,7 +30,8 @@ export const CHUNK_BYTES = 16 * 1024 * 1024;
 
 const STORAGE = BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC;
 
-function sizeFor(bytes: number): number {
+/** Bytes of the buffer that holds so many. */
+export function sizeFor(bytes: number): number {
   return Math.max(16, Math.ceil(bytes / 16) * 16);
 }
 

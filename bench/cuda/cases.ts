@@ -1,5 +1,6 @@
 /** @file What bench/cuda measures: blocks over tokens that arrive ready made, without embeddings and without reuse on either side. */
 import { basename, join } from "node:path";
+import type { Fusion } from "../../passes/pass.ts";
 
 export interface Case {
   readonly name: string;
@@ -10,6 +11,8 @@ export interface Case {
   readonly candidates: number;
   /** Lines of a precision block. */
   readonly precision: string;
+  /** What joins kernels; absent: everything. */
+  readonly fusion?: Fusion;
   /** The number format of activations. */
   readonly compute: "bf16" | "f16";
   /** FLOPs of the item stage's products. */
@@ -95,6 +98,11 @@ function tokenmixer(candidates: number, experts: number): Case {
   };
 }
 
+/** The same with both products of an FFN launched by themselves. */
+function apart(given: Case): Case {
+  return { ...given, name: `${given.name}, two launches an FFN`, kind: "none", fusion: "phases" };
+}
+
 function ug(candidates: number): Case {
   const set = { T: 32, D: 1536, L: 2, k: 4, U: 16 };
   const weights = rankmixerWeights({ ...set, T: set.T - set.U });
@@ -121,6 +129,8 @@ export const cases: readonly Case[] = [
   rankmixer("RankMixer-1B", 1024, "bf16"),
   rankmixer("RankMixer-100M", 512, "bf16"),
   products(1024, "bf16"),
+  apart(rankmixer("RankMixer-1B", 1024, "bf16")),
+  apart(rankmixer("RankMixer-100M", 512, "bf16")),
   ...([1, 16] as const).map((rows) => products(rows, "f16", "int8")),
   tokenmixer(2048, 0),
   tokenmixer(2048, 4),

@@ -104,6 +104,7 @@ async function measureAll(): Promise<void> {
     const serve = { requests: 1, candidates: each.candidates };
     const variant = compileFor({ ...graph, serve }, device.profile, {
       ...(each.spec.includes("ug_") ? {} : { reuse: false }),
+      ...(each.fusion && { fuse: each.fusion }),
     });
     const engine = await loadKernelEngine(device, variant, repeatedWeights(graph));
     try {

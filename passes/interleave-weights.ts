@@ -7,21 +7,20 @@
  * Neighbouring lanes then load neighbouring groups, and one sum of the usual size serves both products (`pair-products`, the
  * `subgroup` lowering): the even lanes' accumulators are gate's, the odd ones' up's, and they change hands afterwards. Two sums a
  * lane instead would take twice the registers, of which a software device has few. Made once, in the load stage; what it is made
- * of is freed there if nothing else reads it.
+ * of is freed there, and where anything else reads that, weights stay as they are: a model takes the memory of its parameters once.
+ * So thin products, which gain nothing by it, go along where others of the same weights gain (a request's tokens beside candidates').
  *
  * For software devices alone: others have registers enough for two sums, and read their weights as they are.
  */
 import { add, axis, type Expr, type Extent, floordiv, int, mod, mul } from "../src/ir/expr.ts";
-import type { Graph, Node, Op, Operand } from "../src/ir/graph.ts";
+import type { Graph, Node, Operand } from "../src/ir/graph.ts";
 import type { IndexMap } from "../src/ir/indexmap.ts";
 import type { Profile } from "../src/ir/profile.ts";
 import { storageOf } from "../src/ir/storage.ts";
 import { meet, sameOperand } from "./contraction/meeting.ts";
 import { dotRoles } from "./fusion/roles.ts";
-import { definePass } from "./pass.ts";
+import { definePass, joinsKernels } from "./pass.ts";
 import { type About, Rewriter, readersOf, through } from "./rewrite.ts";
-
-type Einsum = Extract<Op, { kind: "einsum" }>;
 
 /** Columns of one product before those of the other: what a lane owns. */
 const GROUP = 4;
@@ -32,6 +31,8 @@ export const THIN_ROWS = 8;
 interface Pair {
   readonly first: Node;
   readonly second: Node;
+  /** Of the products, in a call of the size to compile for. */
+  readonly rows: number;
   /** The operand that is weights. */
   readonly weights: number;
   /** Places in the weights of their columns, and of all else in the order in which it is to lie. */
@@ -46,10 +47,10 @@ export const interleaveWeights = definePass<Graph, Graph>({
     const { subgroup, features } = profile;
     const lanes = subgroup?.min === subgroup?.max;
     const pairs =
-      fusion === "all" && features.software && subgroup && lanes ? pairsOf(graph, profile) : new Map();
+      joinsKernels(fusion) && features.software && subgroup && lanes ? pairsOf(graph, profile) : new Map();
     if (pairs.size === 0) return graph;
     const out = new Rewriter(graph);
-    const made = new Map<Pair, Operand>();
+    const made = new Map<string, Operand>();
     // Weights first: those of the second product may stand behind the first one.
     const early = (node: Node): boolean => node.program === "load";
     const ordered = [...graph.nodes.filter(early), ...graph.nodes.filter((node) => !early(node))];
@@ -59,8 +60,9 @@ export const interleaveWeights = definePass<Graph, Graph>({
         out.copy(node);
         continue;
       }
-      const both = made.get(pair) ?? sideBySide(pair, graph, out);
-      made.set(pair, both);
+      const key = keyOf(pair);
+      const both = made.get(key) ?? sideBySide(pair, graph, out);
+      made.set(key, both);
       const inputs = node.inputs.map((o, k) =>
         k === pair.weights ? shownAs(both, pair, node === pair.first ? 0 : 1, out) : out.operand(o),
       );
@@ -70,23 +72,72 @@ export const interleaveWeights = definePass<Graph, Graph>({
   },
 });
 
+/** The products whose weights are laid side by side, by each of both. */
 function pairsOf(graph: Graph, profile: Profile): ReadonlyMap<number, Pair> {
   const readers = readersOf(graph);
-  const found = new Map<number, Pair>();
+  const meeting = new Map<number, Pair>();
   const before: Node[] = [];
   for (const node of graph.nodes) {
-    if (node.op.kind !== "einsum" || node.rows || node.keep || node.program === "load") continue;
+    if (!isProduct(node)) continue;
     const first = before.findLast(
-      (p) => !found.has(p.id) && sameRows(p, node) && meet(p, node, graph, readers),
+      (p) => !meeting.has(p.id) && sameRows(p, node) && meet(p, node, graph, readers),
     );
-    const pair = first && pairOf(first, node, node.op, graph, profile);
+    const pair = first && pairOf(first, node, graph, profile);
     if (pair === undefined) before.push(node);
-    else {
-      found.set(pair.first.id, pair);
-      found.set(pair.second.id, pair);
-    }
+    else for (const { id } of [pair.first, pair.second]) meeting.set(id, pair);
+  }
+  const found = new Map<number, Pair>();
+  for (const pair of new Set(meeting.values())) {
+    if (pair.rows <= THIN_ROWS || found.has(pair.first.id)) continue;
+    for (const each of allOf(pair, graph, profile, readers))
+      for (const { id } of [each.first, each.second]) found.set(id, each);
   }
   return found;
+}
+
+function isProduct({ op, rows, keep, program }: Node): boolean {
+  return op.kind === "einsum" && !rows && !keep && program !== "load";
+}
+
+/**
+ * The pairs that between them are all who read the weights of `pair` in a call, it among them; none where there are other readers, or where
+ * what they read overlaps, so that it would lie there twice.
+ */
+function allOf(
+  { first, second, weights }: Pair,
+  graph: Graph,
+  profile: Profile,
+  readers: ReturnType<typeof readersOf>,
+): readonly Pair[] {
+  const [p, q] = [first, second].map(({ inputs }) => inputs[weights].id);
+  const inCalls = (id: number): Node[] =>
+    readers[id].flatMap(({ node }) => (node.program === "load" ? [] : [node]));
+  const isOutput = graph.outputs.some(({ value }) => value.id === p || value.id === q);
+  const others = inCalls(q);
+  if (p === q || isOutput || inCalls(p).length !== others.length) return [];
+  const pairs = inCalls(p).map((node) => {
+    const at = others.findIndex((other) => isProduct(node) && isProduct(other) && sameRows(node, other));
+    const [other] = at < 0 ? [] : others.splice(at, 1);
+    return other && pairOf(node, other, graph, profile);
+  });
+  if (pairs.some((each) => each === undefined)) return [];
+  const whole = pairs.filter((each) => each !== undefined);
+  const laid = new Map(whole.map((each) => [keyOf(each), bytesOfBoth(each, graph)]));
+  const bytes = [...laid.values()].reduce((sum, each) => sum + each, 0);
+  return bytes <= 2 * bytesOf(graph.nodes[p].type.shape) ? whole : [];
+}
+
+/** Pairs of one key read the same elements. */
+function keyOf({ first, second, weights, column, before }: Pair): string {
+  return JSON.stringify([first.inputs[weights], second.inputs[weights], column, before]);
+}
+
+function bytesOfBoth({ first, weights }: Pair, graph: Graph): number {
+  return 2 * bytesOf(shapeOf(first.inputs[weights], graph));
+}
+
+function bytesOf(shape: readonly Extent[]): number {
+  return shape.reduce<number>((n, extent) => n * Number(extent), BYTES);
 }
 
 /** Whether two products differ in one operand at most. */
@@ -97,7 +148,9 @@ function sameRows(p: Node, q: Node): boolean {
   );
 }
 
-function pairOf(first: Node, second: Node, op: Einsum, graph: Graph, { limits }: Profile): Pair | undefined {
+function pairOf(first: Node, second: Node, graph: Graph, { limits }: Profile): Pair | undefined {
+  const { op } = second;
+  if (op.kind !== "einsum") return undefined;
   const shapes = second.inputs.map((o) => shapeOf(o, graph));
   const sizes = new Map(op.operands.flatMap((labels, k) => labels.map((l, j) => [l, shapes[k][j]] as const)));
   const roles = dotRoles(second, op, sizes, graph);
@@ -109,9 +162,8 @@ function pairOf(first: Node, second: Node, op: Einsum, graph: Graph, { limits }:
     return node.program === "load" && storageOf(graph, node).element === "f32";
   };
   const shape = shapes[weights].map(Number);
-  const bytes = both.length * shape.reduce((n, s) => n * s, BYTES);
-  if (!both.every(f32) || shapeOf(both[0], graph).join() !== shape.join() || bytes > limits.storageBinding)
-    return undefined;
+  if (!both.every(f32) || shapeOf(both[0], graph).join() !== shape.join()) return undefined;
+  if (2 * bytesOf(shape) > limits.storageBinding) return undefined;
   const labels = op.operands[weights];
   const column = labels.indexOf(roles.n[roles.n.length - 1]);
   if (roles.n.length !== 1 || shape[column] % GROUP !== 0) return undefined;
@@ -120,9 +172,8 @@ function pairOf(first: Node, second: Node, op: Einsum, graph: Graph, { limits }:
     const extent = sizes.get(l);
     return n * (extent === "N" ? candidates : extent === "R" ? requests : Number(extent));
   }, 1);
-  if (rows <= THIN_ROWS) return undefined;
   const before = [...roles.batch, ...roles.k].map((l) => labels.indexOf(l));
-  return { first, second, weights, column, before };
+  return { first, second, rows, weights, column, before };
 }
 
 /** Both weights as one value. */

@@ -20,7 +20,7 @@ import { expressionsOf, type GridAxis, type TileKernel, type TileStmt } from "..
 import type { Fused } from "./fuse.ts";
 import { bytesOf, unite } from "./fusion/buffers.ts";
 import { THIN_ROWS } from "./interleave-weights.ts";
-import { definePass } from "./pass.ts";
+import { definePass, joinsKernels } from "./pass.ts";
 import { pointsExpected } from "./scheduling/form.ts";
 
 type Dot = Extract<TileStmt, { kind: "dot" }>;
@@ -31,7 +31,7 @@ export const pairProducts = definePass<Fused, Fused>({
   summary:
     "computes two products of the same rows in one kernel where the second follows the first point by point",
   run({ graph, plan, ...rest }, { profile, fusion = "all" }) {
-    if (fusion !== "all") return { graph, plan, ...rest };
+    if (!joinsKernels(fusion)) return { graph, plan, ...rest };
     const most = profile.limits.storageBuffers;
     const thin = profile.features.software ? THIN_ROWS : Number.POSITIVE_INFINITY;
     const { load, user, item } = plan.kernels;

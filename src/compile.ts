@@ -39,7 +39,7 @@ export interface CompileOptions extends SpecOptions {
   readonly schedules?: ScheduleSource;
   /** What the cost model takes the device for. Default: that of the profile's class. */
   readonly ceilings?: DeviceCeilings;
-  /** How far kernels are fused: `off`, `vertical` or `all`, the default. */
+  /** How far kernels are fused: `off`, `vertical`, `phases` or `all`, the default. */
   readonly fuse?: Fusion;
   /** Called after each pass of each variant with what the pass made. */
   readonly onPass?: (pass: string, result: Graph | Plan, profile: Profile) => void;

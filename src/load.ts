@@ -101,7 +101,6 @@ export function chooseVariant<V extends LoadableVariant>(
 function scaledBeside(graph: Graph | undefined, plan: Plan | undefined): readonly string[] {
   if (graph !== undefined) return scaledDerived(graph);
   return (plan?.values ?? []).flatMap(({ home }) => {
-    const path = home.kind === "param" ? scaledBy(home.path) : undefined;
-    return path === undefined ? [] : [path];
+    return (home.kind === "param" ? scaledBy(home.path) : undefined) ?? [];
   });
 }

@@ -1,6 +1,7 @@
 /**
  * @file Scales that are the same along the summed axes leave a sum: Σ x·q·s = s · Σ x·q. Those of packed parameters, and those of rows that
- * are rounded as they are loaded (quantize.ts). What is left are codes, which tensor cores take exactly in 16 bits.
+ * are rounded as they are loaded (quantize.ts). What is left are codes, which tensor cores take exactly in 16 bits. Of two rounded
+ * factors one keeps its scale: the product of two codes, up to 448², would be no number of f16.
  */
 import { axesOf, type Expr, mul, num } from "../../src/ir/expr.ts";
 import type { PlanValue } from "../../src/ir/plan.ts";
@@ -14,6 +15,7 @@ export interface ScaledSum {
 /** Takes the scales out of the summand `e` of a sum over `summed`. */
 export function withoutScales(e: Expr, summed: readonly string[], values: readonly PlanValue[]): ScaledSum {
   const scales: Expr[] = [];
+  let hasCode = false;
   const isFree = (f: Expr): boolean => summed.every((name) => !axesOf(f).has(name));
   const isScale = (f: Expr): boolean => {
     if (f.kind !== "load") return false;
@@ -28,7 +30,8 @@ export function withoutScales(e: Expr, summed: readonly string[], values: readon
     }
     if (f.kind !== "apply" || f.fn !== "mul") return f;
     const code = f.args.findIndex((each, i) => isCode(each) && isFree(f.args[1 - i]));
-    if (code >= 0) {
+    if (code >= 0 && !hasCode) {
+      hasCode = true;
       scales.push(f.args[1 - code]);
       return f.args[code];
     }

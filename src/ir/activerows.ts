@@ -15,25 +15,46 @@ export function activeElements(
   places: ArrayLike<number>,
   dense: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
 ): { readonly stored: Float64Array; readonly meant: Float64Array } {
-  const axes = [...rows.members, ...rows.groups];
-  const strides = stridesOf(dense.shape);
-  const rest = dense.shape.map((_, a) => a).filter((a) => !axes.includes(a));
-  const sizes = axes.map((a) => dense.shape[a]);
-  const inner = rest.map((a) => dense.shape[a]);
-  const width = numel(inner);
-  const offsets = Array.from({ length: width }, (_, i) => offsetOf(i, inner, rest, strides));
   const stored: number[] = [];
   const meant: number[] = [];
+  eachActive(rows, places, dense.shape, (held, at) => {
+    stored.push(data[held]);
+    meant.push(dense.data[at]);
+  });
+  return { stored: Float64Array.from(stored), meant: Float64Array.from(meant) };
+}
+
+/** The dense tensor with what is stored in place of its own elements. */
+export function withActiveElements<
+  T extends { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
+>(rows: PlanRows, data: ArrayLike<number>, places: ArrayLike<number>, dense: T): T {
+  const all = Float64Array.from(dense.data);
+  eachActive(rows, places, dense.shape, (held, at) => {
+    all[at] = data[held];
+  });
+  return { ...dense, data: all };
+}
+
+/** Visits the elements that are stored: where among those, and where in the dense tensor. */
+function eachActive(
+  rows: PlanRows,
+  places: ArrayLike<number>,
+  shape: readonly number[],
+  visit: (held: number, at: number) => void,
+): void {
+  const axes = [...rows.members, ...rows.groups];
+  const strides = stridesOf(shape);
+  const rest = shape.map((_, a) => a).filter((a) => !axes.includes(a));
+  const sizes = axes.map((a) => shape[a]);
+  const inner = rest.map((a) => shape[a]);
+  const width = numel(inner);
+  const offsets = Array.from({ length: width }, (_, i) => offsetOf(i, inner, rest, strides));
   for (let row = 0; row < numel(sizes); row++) {
     const place = places[row];
     if (place < 0) continue;
     const at = offsetOf(row, sizes, axes, strides);
-    for (let i = 0; i < width; i++) {
-      stored.push(data[place * width + i]);
-      meant.push(dense.data[at + offsets[i]]);
-    }
+    for (let i = 0; i < width; i++) visit(place * width + i, at + offsets[i]);
   }
-  return { stored: Float64Array.from(stored), meant: Float64Array.from(meant) };
 }
 
 /** Where point `flat` of `sizes`, laid along `axes`, lies in a tensor of these strides. */

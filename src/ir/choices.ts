@@ -31,12 +31,13 @@ const EXACT: ReadonlySet<ScalarFn> = new Set<ScalarFn>([
 
 /** For each node whether a device holds the very number that the reference does. */
 export function exactNodes(graph: Graph): readonly boolean[] {
+  const stored = new Set(graph.params.map(({ path }) => path));
   const exact: boolean[] = [];
-  for (const node of graph.nodes) exact.push(isExact(node, exact));
+  for (const node of graph.nodes) exact.push(isExact(node, exact, stored));
   return exact;
 }
 
-function isExact(node: Node, exact: readonly boolean[]): boolean {
+function isExact(node: Node, exact: readonly boolean[], stored: ReadonlySet<string>): boolean {
   const { op, inputs } = node;
   // Integers do not round; where one comes of a choice, the reference goes on from the device's.
   if (node.type.dtype !== "num") return true;
@@ -44,6 +45,9 @@ function isExact(node: Node, exact: readonly boolean[]): boolean {
   switch (op.kind) {
     case "feature":
       return true;
+    case "param":
+      // A device may store a parameter in fewer bits; the scales of activations (`inputs TYPE`) are numbers of f32.
+      return !stored.has(op.path);
     case "const":
       return isF32(op.value);
     case "data":
@@ -60,7 +64,6 @@ function isExact(node: Node, exact: readonly boolean[]): boolean {
     case "by_request":
       return all;
     default:
-      // Parameters among them: a device may store them in fewer bits.
       return false;
   }
 }

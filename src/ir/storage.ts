@@ -89,10 +89,24 @@ export function inputScaleName(path: string): string {
 }
 
 const INPUT_SCALE = inputScaleName("");
+const AND = ",";
+
+/** The one scale of an activation that is multiplied with several parameters, as a parameter of the Graph: `largestScale` of theirs. */
+export function sharedScaleName(paths: readonly string[]): string {
+  return inputScaleName(paths.join(AND));
+}
 
 /** The opposite: of whose activations `name` is the scale; undefined where it is no such name. */
-export function scaledBy(name: string): string | undefined {
-  return name.endsWith(INPUT_SCALE) ? name.slice(0, -INPUT_SCALE.length) : undefined;
+export function scaledBy(name: string): readonly string[] | undefined {
+  return name.endsWith(INPUT_SCALE) ? name.slice(0, -INPUT_SCALE.length).split(AND) : undefined;
+}
+
+/** The largest of these parameters' calibrated scales, which is large enough for all; 0 where none has one. */
+export function largestScale(
+  paths: readonly string[],
+  scaleOf: (path: string) => number | undefined,
+): number {
+  return paths.reduce((most, path) => Math.max(most, scaleOf(path) ?? 0), 0);
 }
 
 /** The paths of the load-stage values whose activations may have a calibrated scale, as parameters' may. */

@@ -117,9 +117,9 @@ function checkRows(graph: Graph, { id, type, program, rows }: Node, report: Repo
 function checkSource(graph: Graph, { op, type, program }: Node, report: Report): void {
   if (op.kind === "param") {
     const info = graph.params.find((param) => param.path === op.path);
-    const of = scaledBy(op.path);
-    const scale = [...graph.params, ...graph.precision.derived].some(({ path }) => path === of);
-    if (info === undefined && scale) {
+    const known = new Set([...graph.params, ...graph.precision.derived].map(({ path }) => path));
+    const isScale = scaledBy(op.path)?.every((path) => known.has(path));
+    if (info === undefined && isScale) {
       if (type.shape.length > 0) report(`${op.path} is one number`);
     } else if (info === undefined) report(`no parameter ${op.path} is declared`);
     else {

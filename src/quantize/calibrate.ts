@@ -16,7 +16,7 @@ export function calibrate(graph: Graph, weights: WeightSource, inputs: ModelInpu
   const watching: Rounding = {
     activation({ path, element }, values) {
       const known = seen.get(path) ?? { element, magnitude: 0 };
-      for (const value of values) known.magnitude = Math.max(known.magnitude, Math.abs(value));
+      known.magnitude = Array.from(values).reduce((most, v) => Math.max(most, Math.abs(v)), known.magnitude);
       seen.set(path, known);
       return values;
     },

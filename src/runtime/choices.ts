@@ -6,7 +6,7 @@
  */
 import type { Tensor } from "../../backends/reference/evaluate.ts";
 import { isChoice } from "../ir/choices.ts";
-import type { Graph, Node } from "../ir/graph.ts";
+import type { Graph, Node, Stage } from "../ir/graph.ts";
 import { scalarFns } from "../ir/scalar.ts";
 import { countOf } from "./weights.ts";
 
@@ -20,6 +20,20 @@ export interface CheckedChoice {
   readonly gap: number;
   /** What the reference goes on from. */
   readonly values: Float64Array;
+}
+
+/** A node's discontinuous choices on the device, against the reference's. */
+export interface ChoiceComparison {
+  /** The node's path. */
+  readonly name: string;
+  /** `top_k_mask`, `lt`, `floor`, `round_e4m3`, … */
+  readonly what: string;
+  readonly stage: Stage;
+  readonly choices: number;
+  /** How many are not the reference's own. */
+  readonly differing: number;
+  /** The largest distance of one of those from a tie, relative to the scale of its row; of all together where numbers are rounded. */
+  readonly gap: number;
 }
 
 /**
@@ -41,6 +55,30 @@ export function checkChoice(
   }
   if (op.kind === "pointwise") return checkPointwise(op.fn, chosen, operands, shape, rows);
   throw new Error(`internal: ${op.kind} makes no choice`);
+}
+
+/**
+ * Checks what became of the numbers `x` where `fn` rounds them; `units`: what x was divided by before, element by element. They are many,
+ * and of each a little is wrong: the gap is that of all together, √(Σ distance² / Σ x²), as the error of a kernel's output is.
+ */
+export function checkRounding(
+  fn: PointwiseFn,
+  chosen: ArrayLike<number>,
+  { data }: Tensor,
+  units?: ArrayLike<number>,
+): CheckedChoice {
+  let differing = 0;
+  let away = 0;
+  let norm = 0;
+  for (let i = 0; i < data.length; i++) {
+    const verdict = judge(fn, [data[i]], chosen[i]);
+    const unit = units?.[i] ?? 1;
+    if (verdict.differs) differing++;
+    away += (verdict.distance * unit) ** 2;
+    if (Number.isFinite(verdict.size)) norm += (verdict.size * unit) ** 2;
+  }
+  const gap = away === 0 ? 0 : Math.sqrt(away / norm);
+  return { choices: data.length, differing, gap, values: Float64Array.from(chosen) };
 }
 
 type TopK = Extract<Node["op"], { kind: "top_k_mask" | "top_k_index" }>;
@@ -166,9 +204,35 @@ function judge(fn: PointwiseFn, args: readonly number[], got: number): Verdict {
       return step(scalarFns.to_i32.evaluate(a), a, got, got > 0 ? got : got - 1, got < 0 ? got : got + 1);
     case "to_bool":
       return step(a === 0 ? 0 : 1, a, got, -Infinity, Infinity, got === 0);
+    case "round_f16":
+    case "round_bf16":
+    case "round_int8":
+    case "round_e4m3":
+    case "round_e5m2":
+      return rounding(scalarFns[fn].evaluate, a, got);
     default:
       throw new Error(`internal: ${fn} makes no choice`);
   }
+}
+
+/** Halvings after which two f64 have met. */
+const HALVINGS = 64;
+
+/** A number rounded to `got`: how far the nearest one that `round` takes there is from it. */
+function rounding(round: (x: number) => number, x: number, got: number): Verdict {
+  const size = Math.abs(x);
+  const expected = round(x);
+  const differs = !Object.is(expected, got) && expected !== got;
+  if (!differs) return { differs, distance: 0, size, value: got };
+  if (round(got) !== got || !Number.isFinite(x)) return { differs, distance: Infinity, size, value: got };
+  // All between the tie and `got` are rounded to it, and none on the side of `x`.
+  let [away, there] = [x, got];
+  for (let i = 0; i < HALVINGS; i++) {
+    const middle = away + (there - away) / 2;
+    if (round(middle) === got) there = middle;
+    else away = middle;
+  }
+  return { differs, distance: Math.abs(there - x), size, value: got };
 }
 
 /** A step function that gives `got` on [from, to], or at 0 alone. */

@@ -7,7 +7,7 @@ import { storedActivations } from "../../backends/reference/rounding.ts";
 import { rounded } from "../ir/codecs/codec.ts";
 import { spanOf, splitsByRow } from "../ir/codecs/span.ts";
 import type { Graph, ParamInfo } from "../ir/graph.ts";
-import { F32_STORAGE, sameStorage, scaledBy } from "../ir/storage.ts";
+import { F32_STORAGE, largestScale, sameStorage, scaledBy } from "../ir/storage.ts";
 import { byPath, countOf, KeptReads, type WeightSource } from "./weights.ts";
 
 /** `source` after a round trip through every parameter's storage; what the source has stored so already is passed on. */
@@ -26,7 +26,8 @@ export function storedWeights(source: WeightSource, params: readonly ParamInfo[]
       const param = known.get(path);
       // `quantize` reads calibrated scales as one-element parameters.
       const scaled = param === undefined ? scaledBy(path) : undefined;
-      if (scaled !== undefined) return Float32Array.of(source.inputScaleOf?.(scaled) ?? 0);
+      if (scaled !== undefined)
+        return Float32Array.of(largestScale(scaled, (each) => source.inputScaleOf?.(each)));
       if (param === undefined) throw new Error(`internal: no parameter ${path}`);
       const { shape, storage } = param;
       if (sameStorage(source.storageOf?.(path) ?? F32_STORAGE, storage))

@@ -4,6 +4,10 @@
  * pass, so that a wrong pass cannot hide. Logits are compared because a sigmoid hides errors where it is flat.
  * Discontinuous choices are read back and judged by `choices.ts`, and the reference goes on from them.
  *
+ * Activations that products round (`inputs TYPE`) are such choices of the final Graph alone (followed.ts). With them a task is
+ * compared in two steps: the device with the final Graph, which goes on from its roundings, and the final Graph with the one before any
+ * pass, both as the reference evaluates them.
+ *
  * The measure is the relative L2 error ‖device − reference‖ / ‖reference‖. A value that is not finite on one side
  * alone, and NaN on either, makes it infinite.
  */
@@ -14,14 +18,15 @@ import {
   type Tensor,
 } from "../../backends/reference/evaluate.ts";
 import { activeElements } from "../ir/activerows.ts";
-import { choiceOf, evaluatedAt, exactNodes, withOperandsOf } from "../ir/choices.ts";
+import { choiceOf, evaluatedAt, withOperandsOf } from "../ir/choices.ts";
 import { rounded } from "../ir/codecs/codec.ts";
-import type { ComputeType, Graph, Node, Operand, Stage, StorageElement } from "../ir/graph.ts";
+import type { ComputeType, Graph, Node, Stage, StorageElement } from "../ir/graph.ts";
 import type { Plan } from "../ir/plan.ts";
 import { derivedNodes } from "../ir/storage.ts";
-import { checkChoice, choosingNodes } from "./choices.ts";
+import { type ChoiceComparison, checkChoice } from "./choices.ts";
 import { evaluated } from "./engine/reference.ts";
 import type { Engine, ReadValue } from "./engine/types.ts";
+import { type Followed, follow, storedNodes } from "./followed.ts";
 import { type ModelInputs, stageValues } from "./inputs.ts";
 import { storedEvaluation } from "./storedweights.ts";
 import { countOf, type WeightSource } from "./weights.ts";
@@ -70,20 +75,6 @@ export interface Comparison {
   readonly error: number;
 }
 
-/** A node's discontinuous choices on the device, against the reference's. */
-export interface ChoiceComparison {
-  /** The node's path. */
-  readonly name: string;
-  /** `top_k_mask`, `lt`, `floor`, … */
-  readonly what: string;
-  readonly stage: Stage;
-  readonly choices: number;
-  /** How many are not the reference's own. */
-  readonly differing: number;
-  /** The largest distance of one of those from a tie, relative to the scale of its row. */
-  readonly gap: number;
-}
-
 /** An engine whose values can be read back after a call. */
 export interface InspectedEngine extends Pick<Engine, "user" | "score"> {
   read(value: number): Promise<ReadValue>;
@@ -98,15 +89,6 @@ export interface Verification {
   /** The largest error of all. */
   readonly worst: number;
   readonly ok: boolean;
-}
-
-/** One value on the device and the node whose value it must be. */
-interface Pair {
-  readonly name: string;
-  readonly what: string;
-  readonly stage: Stage;
-  readonly value: number;
-  readonly operand: Operand;
 }
 
 /**
@@ -130,9 +112,11 @@ export async function verify(given: {
   try {
     const { params, options } = storedEvaluation(given.source, weights);
     const run: Run = { ...given, call: { ...inputs, params }, rounding: options.rounding };
-    const kernels = await compareKernels(run);
-    const { choices, followed } = await judgeChoices(run);
-    const tasks = await compareTasks(run, followed);
+    const followed = await follow(run);
+    const kernels = await compareKernels(run, followed);
+    const judged = await judgeChoices(run);
+    const tasks = await compareTasks(run, followed, judged.override);
+    const choices = [...followed.roundings, ...judged.choices];
     const worst = [...kernels, ...tasks].reduce((most, { error }) => Math.max(most, error), 0);
     const ok = worst <= tolerance && choices.every(({ gap }) => gap <= tolerance);
     return { tolerance, kernels, tasks, choices, worst, ok };
@@ -154,20 +138,14 @@ interface Run {
 }
 
 /** What every kernel stored, against the final graph; nodes that choose take the device's values. */
-async function compareKernels({ engine, plan, graph, call, rounding }: Run): Promise<Comparison[]> {
-  const pairs = kernelPairs(plan);
-  const whole = pairs.filter(({ value }) => plan.values[value].rows === undefined);
-  const stored = new Map(whole.map(({ operand, value }) => [operand.id, value]));
-  const override = new Map<number, Tensor>();
-  for (const id of choosingNodes(graph, exactNodes(graph), new Set(stored.keys()))) {
-    const { shape, data } = await engine.read(stored.get(id) ?? -1);
-    override.set(id, { shape, dtype: graph.nodes[id].type.dtype, data });
-  }
-  const compared = pairs.filter(({ operand }) => !override.has(operand.id));
+async function compareKernels(
+  { engine, plan, graph, call }: Run,
+  { override }: Followed,
+): Promise<Comparison[]> {
+  const compared = storedNodes(plan).filter(({ operand }) => !override.has(operand.id));
   const wanted = compared.map(({ operand }) => operand);
-  const references = evaluated(() =>
-    evaluate(graph, call, wanted, { override, ...(rounding && { rounding }) }),
-  );
+  // The final graph rounds activations itself: what is left to do are load-stage values that are stored packed.
+  const references = evaluated(() => evaluate(graph, call, wanted, { override, rounding: {} }));
   const derived = derivedNodes(graph);
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, stage, value }] of compared.entries()) {
@@ -188,7 +166,7 @@ async function compareKernels({ engine, plan, graph, call, rounding }: Run): Pro
 /** The choices that `source` names, and what the reference goes on from at those nodes. */
 async function judgeChoices({ engine, plan, source, inputs, call, rounding }: Run) {
   const chosen: { readonly node: Node; readonly samples: Samples; readonly values: ArrayLike<number> }[] = [];
-  const followed = new Map<number, Tensor>();
+  const override = new Map<number, Tensor>();
   for (const output of source.outputs) {
     const id = choiceOf(output);
     if (id === undefined) continue;
@@ -197,11 +175,11 @@ async function judgeChoices({ engine, plan, source, inputs, call, rounding }: Ru
     const { data } = await engine.read(outputValue(plan, output.name));
     const values = pickRows(data, samples.candidate, samples.unit);
     chosen.push({ node, samples, values });
-    followed.set(id, tensorOf(node, samples, values));
+    override.set(id, tensorOf(node, samples, values));
   }
   const ids = chosen.map(({ node }) => node.id);
   const { graph, operands } = withOperandsOf(source, ids);
-  const options = { override: followed, ...(rounding && { rounding }) };
+  const options = { override, ...(rounding && { rounding }) };
   const scores = evaluated(() => evaluate(graph, call, operands.flat(), options));
   const choices = chosen.map(({ node, samples, values }): ChoiceComparison => {
     const seen = scores.splice(0, node.inputs.length).map((tensor): Tensor => {
@@ -209,13 +187,13 @@ async function judgeChoices({ engine, plan, source, inputs, call, rounding }: Ru
       return { ...tensor, data: pickRows(tensor.data, samples.sample, unit) };
     });
     const checked = checkChoice(node, values, seen, samples.sample.length);
-    followed.set(node.id, tensorOf(node, samples, checked.values));
+    override.set(node.id, tensorOf(node, samples, checked.values));
     const stage = (["load", "user", "item"] as const)[evaluatedAt(node) - 1];
     const what = node.op.kind === "pointwise" ? node.op.fn : node.op.kind;
     const { choices: count, differing, gap } = checked;
     return { name: node.path, what, stage, choices: count, differing, gap };
   });
-  return { choices, followed };
+  return { choices, override };
 }
 
 /**
@@ -261,8 +239,9 @@ function tensorOf(node: Node, { count, unit, sample }: Samples, values: ArrayLik
 
 /** Each task's logits where a kernel stores them, else its scores, against the model as it was before any pass. */
 async function compareTasks(
-  { engine, plan, source, inputs, call, rounding }: Run,
-  override: ReadonlyMap<number, Tensor>,
+  { engine, plan, graph, source, inputs, call, rounding }: Run,
+  { override, roundings }: Followed,
+  chosen: ReadonlyMap<number, Tensor>,
 ): Promise<Comparison[]> {
   const tasks = source.outputs.filter((output) => choiceOf(output) === undefined);
   const pairs = tasks.map(({ name, value, logit }) => {
@@ -271,15 +250,26 @@ async function compareTasks(
       ? { name, what: "logits", value: stored.value, operand: logit }
       : { name, what: "scores", value: outputValue(plan, name), operand: value };
   });
-  const wanted = pairs.map(({ operand }) => operand);
-  const references = evaluated(() =>
-    evaluate(source, call, wanted, { override, ...(rounding && { rounding }) }),
+  const rounds = roundings.length > 0;
+  const meant = evaluated(() =>
+    evaluate(
+      source,
+      call,
+      pairs.map(({ operand }) => operand),
+      { ...(!rounds && { override: chosen }), ...(rounding && { rounding }) },
+    ),
+  );
+  const finals = pairs.map(({ value }) => ({ id: plan.values[value].node ?? -1 }));
+  const [unrounded, rounded] = [{}, { override }].map((given) =>
+    rounds ? evaluated(() => evaluate(graph, call, finals, { ...given, rounding: {} })) : [],
   );
   const comparisons: Comparison[] = [];
   for (const [i, { name, what, value, operand }] of pairs.entries()) {
     const { data } = await engine.read(value);
-    const expected = perCandidate(references[i].data, source.nodes[operand.id], inputs, data.length);
-    const error = relativeError(data, expected);
+    const expected = perCandidate(meant[i].data, source.nodes[operand.id], inputs, data.length);
+    const error = rounds
+      ? Math.max(relativeError(data, rounded[i].data), relativeError(unrounded[i].data, expected))
+      : relativeError(data, expected);
     comparisons.push({ name, what, stage: "item", elements: data.length, error });
   }
   return comparisons;
@@ -302,20 +292,6 @@ function outputValue(plan: Plan, name: string): number {
   const output = plan.outputs.find(({ task }) => task === name);
   if (output === undefined) throw new Error(`internal: the plan has no output ${name}`);
   return output.value;
-}
-
-function kernelPairs(plan: Plan): Pair[] {
-  const pairs: Pair[] = [];
-  for (const stage of ["load", "user", "item"] as const) {
-    for (const kernel of plan.kernels[stage]) {
-      for (const { value, access } of kernel.buffers) {
-        const planned = plan.values[value];
-        if (access !== "write" || planned?.node === undefined) continue;
-        pairs.push({ name: kernel.name, what: planned.name, stage, value, operand: { id: planned.node } });
-      }
-    }
-  }
-  return pairs;
 }
 
 /** ‖actual − expected‖ / ‖expected‖; the root mean square of `actual` where everything expected is 0. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decode, encode, rounded, roundedWith, scaleFor } from "../../src/ir/codecs/codec.ts";
+import { decode, encode, rounded, roundedActivation, scaleFor } from "../../src/ir/codecs/codec.ts";
 import { spanOf, splitsByRow } from "../../src/ir/codecs/span.ts";
 import { type Storage, type StorageElement, scaleShape, storedBytes } from "../../src/ir/storage.ts";
 
@@ -172,14 +172,15 @@ describe("a calibrated scale", () => {
     "%s maps the calibrated magnitude to the largest code and saturates beyond",
     (element) => {
       const scale = scaleFor(6, element);
-      const [inside, edge, beyond] = roundedWith(f32(1, 6, -60), element, scale);
+      const [inside, edge, beyond] = roundedActivation([1, 6, -60], [3], element, [0], scale);
       expect(Math.abs(inside - 1)).toBeLessThanOrEqual(2 ** -3);
       expect(edge).toBeCloseTo(6, 5);
       expect(beyond).toBeCloseTo(-6, 5);
     },
   );
   it("f16 needs none", () => {
-    expect(roundedWith(f32(0.1), "f16", 5)).toEqual(rounded(f32(0.1), [1], { element: "f16" }));
+    const half = rounded(f32(0.1), [1], { element: "f16" });
+    expect([...roundedActivation([0.1], [1], "f16", [0], 5)]).toEqual([...half]);
   });
 });
 

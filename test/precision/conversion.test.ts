@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { compileFor, type Variant } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { gpu, software } from "../../src/ir/profiles.ts";
-import { inputScaleName } from "../../src/ir/storage.ts";
+import { scaledBy } from "../../src/ir/storage.ts";
 import { partsOf } from "../../src/ir/tile.ts";
 import { models, specOf, title } from "../cuda/models.ts";
 import { drawInput, expectKernels } from "../support/equivalence.ts";
@@ -30,13 +30,12 @@ function conversions({ graph, plan }: Variant): readonly string[] {
 function drawn(graph: Graph, scale: number): ReturnType<typeof drawInput> {
   const sizes = { requests: 1, candidates: 2 };
   const input = drawInput(graph, sizes, 5);
-  const scales = new Set(graph.params.map(({ path }) => inputScaleName(path)));
   const { params } = input;
   return {
     ...input,
     params: {
       read: (path, start, count) =>
-        scales.has(path) ? Float64Array.of(scale) : params.read(path, start, count),
+        scaledBy(path) ? Float64Array.of(scale) : params.read(path, start, count),
     },
   };
 }

@@ -4,7 +4,7 @@ import { compileFor } from "../../src/compile.ts";
 import { choiceOf, withChoices } from "../../src/ir/choices.ts";
 import type { Node } from "../../src/ir/graph.ts";
 import { uniform } from "../../src/ir/stage.ts";
-import { checkChoice } from "../../src/runtime/choices.ts";
+import { checkChoice, checkRounding } from "../../src/runtime/choices.ts";
 import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
@@ -201,6 +201,40 @@ describe("an element's choice differs rightly", () => {
   });
 });
 
+describe("a number is rounded rightly", () => {
+  const judged = (fn: "round_int8" | "round_e4m3", chosen: number[], x: number[], units?: number[]) =>
+    checkRounding(fn, chosen, { shape: [x.length], dtype: "num", data: x }, units);
+
+  it("to the code next to it, from a tie by how far that is, relative to all that is rounded", () => {
+    expect(judged("round_int8", [4, 0], [4, 0.3])).toMatchObject({ choices: 2, differing: 0, gap: 0 });
+    const other = judged("round_int8", [4, 1], [4, 0.5 - 2e-6]);
+    expect(other).toMatchObject({ choices: 2, differing: 1 });
+    expect([...other.values]).toEqual([4, 1]);
+    expect(other.gap).toBeCloseTo(2e-6 / Math.hypot(4, 0.5), 12);
+    // Between 1 and 1.125, where codes of three bits are 0.125 apart.
+    expect(judged("round_e4m3", [4, 1.125], [4, 1.0625 - 4e-6]).gap).toBeCloseTo(
+      4e-6 / Math.hypot(4, 1.0625),
+      12,
+    );
+    expect(judged("round_e4m3", [4, 1], [4, 1.125]).gap).toBeCloseTo(0.0625 / Math.hypot(4, 1.125), 12);
+  });
+
+  it("in the units of before its scale: rows of small numbers count for less", () => {
+    const [x, chosen] = [
+      [4, 0.5 - 2e-6],
+      [4, 1],
+    ];
+    expect(judged("round_int8", chosen, x, [10, 10]).gap).toBeCloseTo(2e-6 / Math.hypot(4, 0.5), 12);
+    expect(judged("round_int8", chosen, x, [10, 1]).gap).toBeCloseTo(2e-6 / Math.hypot(40, 0.5), 13);
+  });
+
+  it("never to what is no code, and not to NaN", () => {
+    expect(judged("round_int8", [0.5], [0.5]).gap).toBe(Infinity);
+    expect(judged("round_e4m3", [Number.NaN], [1]).gap).toBe(Infinity);
+    expect(judged("round_e4m3", [448], [1e9])).toMatchObject({ differing: 0, gap: 0 });
+  });
+});
+
 describe("on the device", () => {
   let device: WebGpuDevice;
   beforeAll(async () => {
@@ -217,7 +251,8 @@ describe("on the device", () => {
   ): Promise<Verification> {
     const graph = graphOf(spec(body));
     const variant = compileFor(graph, device.profile, { reuseArena: false, choices: true });
-    const weights = drawnWeights(graph.params, { seed: 1, perturb: true });
+    // One scale of activations, where the model rounds any: codes are the numbers themselves.
+    const weights = { ...drawnWeights(graph.params, { seed: 1, perturb: true }), inputScaleOf: () => 1 };
     const engine = await loadKernelEngine(device, variant, weights, { inspect: true, poison: true });
     try {
       // Three requests, of which one has no candidate.
@@ -267,6 +302,36 @@ describe("on the device", () => {
     expect(said.choices[0].differing).toBeGreaterThan(0);
     expect(said.choices[1].differing).toBe(0);
     expect(said.ok).toBe(true);
+  });
+
+  /** Half a code and a billionth of x: in f32 a tie, in f64 the one side or the other. */
+  const rounded = `
+  precision { "w" = f32 inputs int8 per channel }
+  param w: [6, 5]
+  task y = einsum("d, d k -> k", keep(x * 0.000000001 + 2.5), w)`;
+
+  it("goes on from roundings of what the device has stored", async () => {
+    const said = await verified(rounded);
+    expect(said.choices).toMatchObject([{ what: "round_int8", stage: "item", choices: 42 }]);
+    expect(said.choices[0].differing).toBeGreaterThan(0);
+    expect(said.choices[0].gap).toBeLessThan(1e-8);
+    expect(said.worst).toBeLessThanOrEqual(1e-5);
+    expect(said.kernels.length).toBeGreaterThan(0);
+  });
+
+  it("does not accept a rounding to a code that is not nearly the next", async () => {
+    const said = await verified(rounded, {
+      wrap: (engine) => ({
+        ...engine,
+        read: async (value) => {
+          const { shape, data } = await engine.read(value);
+          return { shape, data: shape[1] === 6 ? data.map((x) => x + 1) : data };
+        },
+      }),
+    });
+    expect(said.choices[0].differing).toBe(42);
+    expect(said.choices[0].gap).toBeGreaterThan(0.3);
+    expect(said.ok).toBe(false);
   });
 
   it("does not accept a choice that is not nearly the best", async () => {

@@ -13,7 +13,7 @@
  * A scale is rounded to f32 and is at least the smallest normal f32, which no device flushes; of a channel of zeros it is 1.
  * Quotients are f64 quotients of the f32 value and the f32 scale, rounded to nearest even; decoding multiplies and rounds to f32 once.
  */
-import type { Scaling, Storage, StorageElement } from "../storage.ts";
+import { elementBytes, type Scaling, type Storage, type StorageElement } from "../storage.ts";
 import { e4m3, e5m2, type Float8, fromFloat8Bits, toFloat8Bits } from "./float8.ts";
 import { BF16_MAX, F16_MAX, fromBf16Bits, fromF16Bits, toBf16Bits, toF16Bits } from "./half.ts";
 import { roundHalfEven } from "./rounding.ts";
@@ -106,14 +106,45 @@ export function largestCode(element: StorageElement): number {
   }
 }
 
-/** Each value rounded with one given scale, as activations with a calibrated scale are; what is beyond the largest code saturates. */
-export function roundedWith(values: Float32Array, element: StorageElement, scale: number): Float32Array {
-  if (element === "int8") return values.map((v) => clamp(roundHalfEven(v / scale), 127) * scale);
-  if (element === "fp8_e4m3" || element === "fp8_e5m2") {
-    const format = float8Of(element);
-    return values.map((v) => fromFloat8Bits(format, toFloat8Bits(format, v / scale)) * scale);
-  }
-  return rounded(values, [values.length], { element });
+/**
+ * Activations, which are rounded where they are read and stored nowhere: in f64 throughout, as all that the reference computes. Elements
+ * that differ along `shared` alone have one scale, that of the largest of them, unless one `given` scale serves all, beyond whose
+ * largest code they saturate.
+ */
+export function roundedActivation(
+  values: ArrayLike<number>,
+  shape: readonly number[],
+  element: StorageElement,
+  shared: readonly number[],
+  given = 0,
+): Float64Array {
+  if (elementBytes[element] !== 1)
+    return Float64Array.from(rounded(Float32Array.from(values), shape, { element }));
+  const round = codeOf(element);
+  const { count, inner, forEachRun } = scaleGrid(shape, { shared, symmetric: true });
+  const scales = new Float64Array(count);
+  const each = (visit: (element: number, scale: number) => void): void =>
+    forEachRun((start, base) => {
+      for (const [i, offset] of inner.entries()) visit(start + i, base + offset);
+    });
+  each((i, s) => {
+    scales[s] = Math.max(scales[s], Math.abs(values[i]));
+  });
+  const scaleFrom = (most: number): number =>
+    Math.max(given > 0 ? given : most / largestCode(element), SMALLEST_NORMAL);
+  const used = scales.map(scaleFrom);
+  const out = new Float64Array(values.length);
+  each((i, s) => {
+    out[i] = round(values[i] / used[s]) * used[s];
+  });
+  return out;
+}
+
+/** Rounds to what codes of 8 bits stand for. */
+function codeOf(element: StorageElement): (value: number) => number {
+  if (element === "int8") return (value) => clamp(roundHalfEven(value), 127);
+  const format = element === "fp8_e4m3" ? e4m3 : e5m2;
+  return (value) => fromFloat8Bits(format, toFloat8Bits(format, value));
 }
 
 /** The scale that maps `magnitude` to the largest code. */

@@ -5,7 +5,7 @@
  * binding stays whole and is bound from an offset.
  */
 import { bytesOf, type Plan, type PlanValue } from "../../ir/plan.ts";
-import { scaledBy } from "../../ir/storage.ts";
+import { largestScale, scaledBy } from "../../ir/storage.ts";
 import type { Slicing } from "../../ir/tile.ts";
 import type { WeightSource } from "../weights.ts";
 import type { ComputeBuffer } from "./compute.ts";
@@ -52,7 +52,11 @@ export function uploadParams(
     const declared = home.kind === "param" && plan.params.some(({ path }) => path === home.path);
     const scaled = home.kind === "param" && !declared ? scaledBy(home.path) : undefined;
     if (scaled !== undefined) {
-      memory.write(parts[0].buffer, 0, Float32Array.of(weights.inputScaleOf?.(scaled) ?? 0));
+      memory.write(
+        parts[0].buffer,
+        0,
+        Float32Array.of(largestScale(scaled, (path) => weights.inputScaleOf?.(path))),
+      );
       continue;
     }
     if (packing === undefined || home.kind !== "param") {

@@ -213,7 +213,9 @@ async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<
     ),
     destroy: () => {
       gpu.destroy();
-      owner.instance = undefined;
+      // The binding asks the instance once more after it has told of the loss, in the next turn of the event loop, and crashes if
+      // that is gone by then.
+      void gpu.lost.then(() => setTimeout(() => setTimeout(() => (owner.instance = undefined))));
     },
   };
 }

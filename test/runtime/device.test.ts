@@ -57,17 +57,21 @@ describe("a process", () => {
     execFileSync(esbuild, [entry, ...options, `--outfile=${script}`]);
   });
 
-  /** stderr goes to a file: a socket, which is what Node's own pipes are, cannot be opened a second time. */
+  /**
+   * stderr goes to a file: a socket, which is what Node's own pipes are, cannot be opened a second time. So does stdout: a process that
+   * need not wait for a reader ends at once, while Dawn may be at work.
+   */
   function run(env: NodeJS.ProcessEnv): { status: number | null; stdout: string; stderr: string } {
-    const path = join(outside, "stderr");
-    const stderr = openSync(path, "w");
-    const options = { encoding: "utf8", timeout: 20_000, env } as const;
-    const { status, stdout } = spawnSync(process.execPath, [script], {
-      ...options,
-      stdio: ["ignore", "pipe", stderr],
+    const paths = ["stdout", "stderr"].map((name) => join(outside, name));
+    const files = paths.map((path) => openSync(path, "w"));
+    const { status } = spawnSync(process.execPath, [script], {
+      timeout: 20_000,
+      env,
+      stdio: ["ignore", ...files],
     });
-    closeSync(stderr);
-    return { status, stdout, stderr: readFileSync(path, "utf8") };
+    for (const file of files) closeSync(file);
+    const [stdout = "", stderr = ""] = paths.map((path) => readFileSync(path, "utf8"));
+    return { status, stdout, stderr };
   }
 
   it("ends by itself once its device is destroyed, and is quiet where asked to be", () => {

@@ -1,7 +1,7 @@
 /**
  * @file Memory of every example at its own size, loaded, against the sum of its stored bytes: what padding, packing and folded weights add.
  *
- *     node scripts/run-ts.mjs bench/memory.ts [--profiles software,gpu,sm_80] [--json memory.json]
+ *     npm run bench:memory -- [--profiles software,gpu,sm_80] [--json memory.json]
  *
  * From plans: nothing is loaded, so that models above the machine's memory are there too. Parameters that a plan does not hold
  * (rows of tables above one binding, which the host gathers) are on neither side.

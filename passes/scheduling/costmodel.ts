@@ -26,9 +26,6 @@ const COPYING = 16;
 /** What storing a point costs them, in FLOPs of an epilogue. */
 const STORING = 4;
 
-/** Small enough to decide between equals only. */
-const TIE = 1e-4;
-
 /** Of what a cost depends on beside the kernel and its schedule. */
 export interface CostContext {
   readonly profile: Profile;
@@ -41,16 +38,22 @@ export interface CostContext {
 
 /** Predicted seconds of one launch of `kernel`, in the form `form`, under `schedule`. */
 export function predict(kernel: TileKernel, form: Form, schedule: Schedule, context: CostContext): number {
-  const { ceilings } = context;
+  const working = workingSeconds(kernel, form, schedule, context);
+  return context.ceilings.dispatch + Math.max(working, memorySeconds(kernel, context));
+}
+
+/** Of that, for how long the device works, whatever memory does beside it. */
+export function workingSeconds(
+  kernel: TileKernel,
+  form: Form,
+  schedule: Schedule,
+  context: CostContext,
+): number {
   const workgroups = workgroupsExpected(kernel, schedule, context.rows);
-  const one = tileSeconds(kernel, form, schedule, context);
   const { lowering } = schedule;
   const workers =
-    lowering.kind === "hopper" ? Math.floor(lowering.blocks / lowering.cluster) : ceilings.workers;
-  const rounds = Math.ceil(workgroups / workers);
-  const working = rounds * one;
-  // Of schedules that memory makes equal, the one with less to do.
-  return ceilings.dispatch + Math.max(working, memorySeconds(kernel, context)) + TIE * working;
+    lowering.kind === "hopper" ? Math.floor(lowering.blocks / lowering.cluster) : context.ceilings.workers;
+  return Math.ceil(workgroups / workers) * tileSeconds(kernel, form, schedule, context);
 }
 
 /** Seconds of one workgroup, or of one tile of those that stay. */

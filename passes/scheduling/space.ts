@@ -11,7 +11,7 @@ import type { Plan } from "../../src/ir/plan.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { points, type Schedule, scheduleOf, withSchedule } from "../../src/ir/schedule.ts";
 import type { ScoreStmt, TileKernel, TileStmt } from "../../src/ir/tile.ts";
-import { predict } from "./costmodel.ts";
+import { predict, workingSeconds } from "./costmodel.ts";
 import { type Form, formOf, pointsExpected, prepared, servedRows } from "./form.ts";
 import { onHopper } from "./hopper.ts";
 import { byStreaming } from "./stream.ts";
@@ -40,11 +40,16 @@ export function scheduleSpace(
   const spelled = candidates(base, form, plan.values, profile, ceilings, rows, compute).map((s) =>
     scheduleOf(withSchedule(base, s)),
   );
+  const context = { profile, ceilings, rows, values: plan.values };
   const costs = spelled.map((schedule) => ({
     schedule,
-    seconds: predict(base, form, schedule, { profile, ceilings, rows, values: plan.values }),
+    seconds: predict(base, form, schedule, context),
+    working: workingSeconds(base, form, schedule, context),
   }));
-  // Equal costs keep the order of the list, which begins with what was found best.
+  // Equal costs keep the order of the list, which begins with what was found best; of warpgroups' tiles, those with less to do come first.
+  const isHopper = ({ schedule }: Costed): boolean => schedule.lowering.kind === "hopper";
+  const hopper = costs.filter(isHopper).sort((a, b) => a.working - b.working);
+  if (hopper.length > 0) costs.splice(costs.findIndex(isHopper), hopper.length, ...hopper);
   const ordered = costs.sort((a, b) => a.seconds - b.seconds);
   const favourite = profile.features.software ? soonestCompiled(ordered, ceilings) : ordered[0];
   return [...ordered.filter((c) => c === favourite), ...ordered.filter((c) => c !== favourite)].map(

@@ -5,8 +5,8 @@
 // reads  layers_0_block_norm1[N, 4, 16], layers_0_block_ffn_w1[4, 16, 64], layers_0_block_ffn_w1_scale[4, 64], layers_0_block_ffn_b1[4, 64]
 // writes layers_0_block_ffn_h[N, 4, 64]
 // cost   14.1 kFLOP per row of N; 6.14 kB and 1.28 kB per row of N
-// grid   t 4, d 64 by 64, n N by 32; inside k 16
-// plan   8 × 16 threads, 4 × 4 accumulators each
+// grid   t 4, d 64 by 64, n N by 64; inside k 16
+// plan   16 × 16 threads, 4 × 4 accumulators each
 
 struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 
@@ -20,7 +20,7 @@ struct Call { rows: i32, first: i32, limit: i32, one: i32 }
 fn layers_0_block_ffn_w1_element(i: i32) -> u32 {
   return layers_0_block_ffn_w1[u32(i) / 4][u32(i) % 4];
 }
-var<workgroup> a_tile: array<f32, 512>;
+var<workgroup> a_tile: array<f32, 1024>;
 var<workgroup> b_tile: array<vec4<f32>, 256>;
 
 fn gelu_f32x4(x: vec4<f32>) -> vec4<f32> {
@@ -42,7 +42,7 @@ fn unpack_int8_u32(w: u32) -> vec4<f32> {
   return vec4<f32>(vec4<i32>(vec4<u32>(w) << vec4<u32>(24, 16, 8, 0)) >> vec4<u32>(24));
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(256)
 fn main(
   @builtin(local_invocation_index) thread_index: u32,
   @builtin(workgroup_id) group_id: vec3<u32>,
@@ -51,9 +51,9 @@ fn main(
   let thread = i32(thread_index);
   let group = i32(group_id.y * groups.x + group_id.x);
   let n_end = call.rows;
-  let n_tiles = (n_end + 31) / 32;
+  let n_tiles = (n_end + 63) / 64;
   if (group >= 4 * n_tiles) { return; }
-  let n0 = group % n_tiles * 32;
+  let n0 = group % n_tiles * 64;
   let t = group / n_tiles;
   let row = thread / 16;
   let column = thread % 16;
@@ -69,25 +69,21 @@ fn main(
     let k4 = block * 4 + at_k;
     let n_stage0 = min(n0 + at_row, n_end - 1);
     let layers_0_block_norm1_at = layers_0_block_norm1[n_stage0 * 16 + t * 4 + k4];
-    a_tile[at_k * 4 * 32 + at_row] = layers_0_block_norm1_at.x;
-    a_tile[(at_k * 4 + 1) * 32 + at_row] = layers_0_block_norm1_at.y;
-    a_tile[(at_k * 4 + 2) * 32 + at_row] = layers_0_block_norm1_at.z;
-    a_tile[(at_k * 4 + 3) * 32 + at_row] = layers_0_block_norm1_at.w;
+    a_tile[at_k * 4 * 64 + at_row] = layers_0_block_norm1_at.x;
+    a_tile[(at_k * 4 + 1) * 64 + at_row] = layers_0_block_norm1_at.y;
+    a_tile[(at_k * 4 + 2) * 64 + at_row] = layers_0_block_norm1_at.z;
+    a_tile[(at_k * 4 + 3) * 64 + at_row] = layers_0_block_norm1_at.w;
     let at_column = thread % 16;
     let k = block * 16 + thread / 16;
     let layers_0_block_ffn_w1_at = unpack_int8_u32(layers_0_block_ffn_w1_element(t * 256 + k / 4 * 64 + at_column * 4 + k % 4));
     b_tile[thread] = layers_0_block_ffn_w1_at;
-    let at_column1 = (thread + 128) % 16;
-    let k1 = block * 16 + (thread + 128) / 16;
-    let layers_0_block_ffn_w1_at1 = unpack_int8_u32(layers_0_block_ffn_w1_element(t * 256 + k1 / 4 * 64 + at_column1 * 4 + k1 % 4));
-    b_tile[thread + 128] = layers_0_block_ffn_w1_at1;
     workgroupBarrier();
-    for (var k2 = 0; k2 < k_step; k2++) {
-      let a0 = a_tile[k2 * 32 + row * 4];
-      let a1 = a_tile[k2 * 32 + row * 4 + 1];
-      let a2 = a_tile[k2 * 32 + row * 4 + 2];
-      let a3 = a_tile[k2 * 32 + row * 4 + 3];
-      let b0 = b_tile[k2 * 16 + column];
+    for (var k1 = 0; k1 < k_step; k1++) {
+      let a0 = a_tile[k1 * 64 + row * 4];
+      let a1 = a_tile[k1 * 64 + row * 4 + 1];
+      let a2 = a_tile[k1 * 64 + row * 4 + 2];
+      let a3 = a_tile[k1 * 64 + row * 4 + 3];
+      let b0 = b_tile[k1 * 16 + column];
       acc_0_0 += a0 * b0;
       acc_1_0 += a1 * b0;
       acc_2_0 += a2 * b0;

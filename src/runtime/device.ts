@@ -3,6 +3,7 @@
  * (Dawn) or a browser's `navigator.gpu`, and `reference`, which needs nothing and is slow.
  */
 
+import { setMaxListeners } from "node:events";
 import { InputError } from "../ir/error.ts";
 import type { Profile } from "../ir/profile.ts";
 import { software } from "../ir/profiles.ts";
@@ -190,6 +191,8 @@ async function openAdapter(owner: InstanceOwner, options: OpenOptions): Promise<
       help: "see `rmxc doctor`",
     });
   }
+  // Every engine listens for what the device reports on the side, and there may be many engines.
+  setMaxListeners(0, gpu);
   const { info } = adapter;
   const identity = {
     name: info.description || info.device || info.architecture || "unnamed adapter",

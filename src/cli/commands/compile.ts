@@ -48,7 +48,12 @@ export const compileCommand = defineCommand({
     ...explainFusionOption,
     ...fuseOption,
     emit: { choices: ["graph", "plan", "kernels"] as const, describe: "print this on stdout" },
-    "print-after": { type: "string", requiresArg: true, describe: "print the graph or plan after this pass" },
+    "print-after": {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      describe: "print the graph or plan after this pass; may be repeated",
+    },
     "print-passes": { type: "boolean", default: false, describe: "list the passes in order" },
     ...jsonOption,
   },
@@ -79,15 +84,12 @@ export const compileCommand = defineCommand({
     }
     if (args.spec === undefined)
       throw new UsageError("compile takes a spec", "rmxc compile --help shows how it is called");
-    const after = args["print-after"];
-    const shown = [args.emit, after].filter((option) => option !== undefined).length;
+    const after = args["print-after"] ?? [];
+    const shown = (args.emit === undefined ? 0 : 1) + (after.length === 0 ? 0 : 1);
     if (shown + (args.json ? 1 : 0) > 1)
       throw new UsageError("--emit, --print-after and --json each print on stdout: give one");
-    if (after !== undefined)
-      await checkPass(
-        after,
-        passes.map((pass) => pass.name),
-      );
+    const known = passes.map((pass) => pass.name);
+    for (const name of after) await checkPass(name, known);
 
     const profiles = profilesOf(args);
     const schedules = await scheduleFile(args.schedules, profiles);
@@ -106,7 +108,7 @@ export const compileCommand = defineCommand({
       ...(profiles !== undefined && { profiles }),
       onPass: (pass, result) => {
         watch.onPass(pass, result);
-        if (pass === after) printed.push({ pass, result });
+        if (after.includes(pass)) printed.push({ pass, result });
       },
       onExplain: (sentence, { name }) => sentences.push({ sentence, profile: name }),
     });

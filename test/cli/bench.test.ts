@@ -106,7 +106,7 @@ describe("tune", () => {
     () => {
       const cache = folder();
       const file = join(folder(), "tuned.json");
-      const tuned = run(["tune", ...small, ...size, "--budget", "3s", "-o", file, "--json"], cache);
+      const tuned = run(["tune", ...small, ...size, "--budget", "5s", "-o", file, "--json"], cache);
       expect(tuned.status, tuned.stderr).toBe(0);
       const said = JSON.parse(tuned.stdout) as { stored?: string; tuned: { refused: string[] }[] };
       expect(said.tuned.flatMap(({ refused }) => refused)).toEqual([]);

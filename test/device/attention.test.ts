@@ -3,19 +3,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileFor } from "../../src/compile.ts";
 import type { Profile } from "../../src/ir/profile.ts";
 import { partsOf } from "../../src/ir/tile.ts";
-import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
+import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import { type AttentionForm, attention } from "../support/attention.ts";
+import { openZoo } from "../support/zoo.ts";
 
 let device: WebGpuDevice;
 
 beforeAll(async () => {
-  const opened = await openDevice("webgpu");
-  if (opened.kind !== "webgpu") throw new Error("no WebGPU device");
-  device = opened;
+  device = await openZoo();
 }, 60_000);
 
 afterAll(() => device?.destroy());

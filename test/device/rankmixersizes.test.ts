@@ -4,5 +4,5 @@ import { rankmixerAgrees } from "../support/rankmixerdevice.ts";
 rankmixerAgrees([
   { T: 2, D: 24, U: 1 },
   { T: 6, D: 30, U: 3 },
-  { T: 8, D: 128, U: 4 },
+  { T: 16, D: 128, U: 8 },
 ]);

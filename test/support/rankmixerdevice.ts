@@ -4,12 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evaluate } from "../../backends/reference/evaluate.ts";
 import { compile } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { openDevice, type WebGpuDevice } from "../../src/runtime/device.ts";
+import type { WebGpuDevice } from "../../src/runtime/device.ts";
 import { drawnWeights } from "../../src/runtime/drawn.ts";
 import { drawnInputs } from "../../src/runtime/drawninputs.ts";
 import { loadKernelEngine } from "../../src/runtime/engine/kernelengine.ts";
 import { verify } from "../../src/runtime/verify.ts";
 import type { WeightSource } from "../../src/runtime/weights.ts";
+import { openZoo } from "./zoo.ts";
 
 const spec = join(import.meta.dirname, "../../examples/quickstart.rmx");
 
@@ -35,9 +36,7 @@ export function rankmixerAgrees(
   let device: WebGpuDevice;
 
   beforeAll(async () => {
-    const opened = await openDevice("webgpu");
-    if (opened.kind !== "webgpu") throw new Error("no WebGPU device");
-    device = opened;
+    device = await openZoo();
   }, 60_000);
 
   afterAll(() => device?.destroy());
